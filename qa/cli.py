@@ -1,0 +1,299 @@
+"""The `qa` command. Each verb is a few lines over the Python API.
+
+Exit status: 0 answered or done, 1 abstained, 2 usage or user error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qa.engine import INDEX, PASSAGES_READ, open_default, update
+from qa.errors import QAError
+from qa.version import __version__
+
+if TYPE_CHECKING:
+    from qa.indexing import Progress
+    from qa.types import Answer, Citation
+
+ANSWERED, ABSTAINED, USER_ERROR = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status; what a user can mend is one line on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.verb(arguments)
+    except QAError as error:
+        print(f"qa: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("qa: interrupted; what was committed is kept", file=sys.stderr)
+        return USER_ERROR
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        return ANSWERED
+    return status
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    from qa.store import LocalStore  # noqa: PLC0415
+
+    if arguments.rebuild:
+        LocalStore.erase(arguments.index)
+    with _progress_bar() as progress:
+        report = update(arguments.folder, arguments.index, progress)
+    for skip in report.skipped:
+        print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+    print(
+        f"{report.added} added, {report.updated} updated, {report.removed} removed, "
+        f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
+        f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)"
+    )
+    return ANSWERED
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    with _progress_bar() as progress, open_default(arguments.index, progress) as qa:
+        answer = qa.ask(
+            arguments.question,
+            history=[tuple(turn) for turn in arguments.after],
+            k=arguments.k,
+            documents=arguments.document or None,
+            min_confidence=arguments.min_confidence,
+        )
+    print(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) if arguments.json else _text(answer))
+    return ANSWERED if answer else ABSTAINED
+
+
+def _documents(arguments: argparse.Namespace) -> int:
+    with _progress_bar() as progress, open_default(arguments.index, progress) as qa:
+        for info in qa.documents():
+            print(f"{info.id}\t{info.passages} passages\t{info.title}")
+    return ANSWERED
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from qa.web import serve  # noqa: PLC0415
+
+    serve(lambda: open_default(arguments.index), host=arguments.host, port=arguments.port)
+    return ANSWERED
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from qa.verification import verify  # noqa: PLC0415
+
+    text = sys.stdin.read() if arguments.answer == "-" else _read(Path(arguments.answer))
+    findings = verify(text, arguments.index)
+    for finding in findings:
+        verdict = "ok  " if finding.holds else "FAIL"
+        print(f"{verdict} {finding.document} {finding.start}-{finding.end}: {finding.says}")
+    return ANSWERED if all(finding.holds for finding in findings) else ABSTAINED
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.evaluation import report, run  # noqa: PLC0415
+    from qa.evaluation.record import read_records  # noqa: PLC0415
+
+    with _progress_bar() as index_progress, tqdm(unit=" questions", desc="asking", disable=None) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        summary = run.run_file(
+            arguments.questions,
+            arguments.index,
+            arguments.out,
+            k=arguments.k,
+            min_confidence=arguments.min_confidence,
+            limit=arguments.limit,
+            progress=progress,
+            index_progress=index_progress,
+        )
+    if arguments.failures:
+        print(report.failures(read_records(arguments.out / "records.jsonl")), end="\n\n")
+    print(report.table(summary))
+    print(f"\nrecords and summary: {arguments.out}")
+    return ANSWERED
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.training.calibrate import calibrate  # noqa: PLC0415
+
+    with tqdm(unit=" folders", desc="asking", disable=None) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        fitted = calibrate(arguments.squad, arguments.out, progress)
+    print(json.dumps(fitted, indent=2))
+    return ANSWERED
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QAError(
+            f"{path} cannot be read ({error}); expected an answer saved with: qa ask … --json"
+        ) from None
+
+
+def _text(answer: Answer) -> str:
+    """An answer for the terminal: the words, then where they stand in their sentences."""
+    lines = []
+    if answer.asked_as != answer.question:
+        lines.append(f"asked as: {answer.asked_as}")
+    if not answer:
+        lines += ["The documents do not say.", answer.reason or ""]
+        return "\n".join(lines)
+    lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · read {answer.read} passages"]
+    number = 0
+
+    def cite(citation: Citation) -> str:
+        nonlocal number
+        number += 1
+        page = f", page {citation.page}" if citation.page else ""
+        sentence = " ".join(f"{citation.left}**{citation.quote}**{citation.right}".split())
+        return (
+            f"  [{number}] {citation.document.title}\n"
+            f"      {citation.document.id}{page}, {citation.start}-{citation.end}\n      {sentence}"
+        )
+
+    lines += [cite(citation) for citation in answer.citations]
+    for alternative in answer.alternatives:
+        lines.append(f"The documents also say: {alternative.text} ({alternative.confidence:.0%} sure)")
+        lines += [cite(citation) for citation in alternative.citations]
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar on stderr with documents, passages, passages per second and time left; not there until
+    there is something to show."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    bar: tqdm[None] | None = None
+
+    def show(progress: Progress) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(total=progress.documents_in_all, unit=" documents", desc="indexing", disable=None)
+        bar.set_postfix_str(
+            f"{progress.passages} passages, {progress.passages / max(progress.seconds, 1e-9):.0f}/s",
+            refresh=False,
+        )
+        bar.update(progress.documents - bar.n)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qa",
+        description="Ask a folder of documents a question; get the exact words that answer it, "
+        "and where they stand. Or an honest “the documents do not say”.",
+        epilog="Exit status: 0 answered or done, 1 the documents do not say, 2 usage or user error.",
+    )
+    parser.add_argument("--version", action="version", version=f"qa {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=help_, description=help_)
+        sub.set_defaults(verb=run)
+        sub.add_argument(
+            "--index", type=Path, default=INDEX, metavar="DIR", help="folder of the index (default: ./index)"
+        )
+        return sub
+
+    index = verb("index", _index, "Index a folder of documents, or bring its index up to date.")
+    index.add_argument(
+        "folder", type=Path, metavar="FOLDER", help=".txt, .md, .html, .pdf and .docx are read"
+    )
+    index.add_argument(
+        "--rebuild", action="store_true", help="delete the index first and embed everything again"
+    )
+
+    ask = verb("ask", _ask, "Ask the documents a question.")
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("--json", action="store_true", help="print everything that is known about the answer")
+    ask.add_argument(
+        "--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read (default: %(default)s)"
+    )
+    ask.add_argument(
+        "--document",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="answer from this document only; may repeat",
+    )
+    ask.add_argument(
+        "--after",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("QUESTION", "ANSWER"),
+        help="an earlier turn of the conversation, oldest first; may repeat",
+    )
+    ask.add_argument(
+        "--min-confidence", type=_probability, metavar="P", help="answer only when at least this sure, 0 to 1"
+    )
+
+    verb("documents", _documents, "List the documents of an index.")
+
+    chat = verb("chat", _chat, "Serve the web chat.")
+    chat.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    chat.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+
+    evaluate = verb("eval", _evaluate, "Ask a fixed set of questions and measure the answers.")
+    evaluate.add_argument(
+        "questions",
+        nargs="?",
+        type=Path,
+        metavar="QUESTIONS",
+        help="JSON lines, or SQuAD JSON whose paragraphs are then the corpus (default: the seed questions)",
+    )
+    evaluate.add_argument(
+        "--out", type=Path, default=Path("runs/eval"), metavar="DIR", help="where records and summary go"
+    )
+    evaluate.add_argument("--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read")
+    evaluate.add_argument("--min-confidence", type=_probability, metavar="P", help="threshold, 0 to 1")
+    evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
+    evaluate.add_argument("--failures", action="store_true", help="list every question that went wrong")
+
+    calibrate = verbs.add_parser("calibrate", help="Fit the confidence model (needs the extra: qa[fit]).")
+    calibrate.set_defaults(verb=_calibrate)
+    calibrate.add_argument(
+        "squad", type=Path, metavar="SQUAD", help="SQuAD 2.0 training JSON, may be gzipped"
+    )
+    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="confidence.json to write")
+
+    verify = verb(
+        "verify", _verify, "Check every citation of a saved answer against the index and the files."
+    )
+    verify.add_argument(
+        "answer", metavar="ANSWER", help="a file written by qa ask --json, or - for standard input"
+    )
+    return parser

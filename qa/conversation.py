@@ -1,0 +1,225 @@
+"""History + follow-up → a question that stands alone.
+
+"What did he confirm?" after "Who answered AFP by email?" → "William Spindler" is asked as "What did
+William Spindler confirm?". Three ways of leaning on the history are mended, by rules over the words of
+the last turns; everything else is left as it was asked:
+
+- an ellipsis ("Where?", "And in 2016?") is completed with the previous question;
+- a pronoun is replaced by what it refers to: the last answer, else the last name asked about;
+- "there" becomes the last place, "that operation" the last thing so called.
+
+Nothing is generated: every word of the result comes from the history or the question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Turn = tuple[str, str]
+"""A question as it was really asked, and the answer's exact words; "" for an abstention."""
+
+_WH = r"(?:who|whom|whose|what|which|when|where|why|how(?:\s+(?:many|much|long|often|far|old|big|large))?)"
+_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)"
+_PERSONAL = {"he", "him", "she", "her", "they", "them", "it"}
+_POSSESSIVE = {"his", "hers", "its", "their", "theirs"}
+_BARE_DEMONSTRATIVE = re.compile(
+    rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{_AUXILIARY}\b|happen\w*|mean\w*|take\b))",
+    re.IGNORECASE,
+)
+_NAMED_DEMONSTRATIVE = re.compile(r"\b(?:this|that|these|those)\s+(?P<noun>[a-z][\w-]+)", re.IGNORECASE)
+_THERE = re.compile(r"\bthere\b(?!\s+(?:is|are|was|were|been|be|a|an|any|no|to)\b)", re.IGNORECASE)
+_OPENING = re.compile(r"^(?:and|but|so|then|ok(?:ay)?|also)\b[\s,]*", re.IGNORECASE)
+_ABOUT = re.compile(r"^(?:what|how)\s+about\s+", re.IGNORECASE)
+_ONLY_WH = re.compile(
+    rf"^(?:(?:in|at|on|by|to|from|for|since|until)\s+)?{_WH}(?:\s+(?:exactly|else|so|not))?$", re.IGNORECASE
+)
+_QUANTITY_WH = re.compile(r"^(?:how\s+(?:many|much)|which)\b\s*(?P<noun>[\w' -]*)$", re.IGNORECASE)
+_LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
+_VERB = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
+# A run of capitalised words, allowing "of", "de", "von der" and the like inside.
+_NAME = re.compile(
+    r"[A-ZÀ-Þ][\w'’.-]*(?:\s+(?:(?:of|the|de|da|di|du|la|van|von|der|den|bin|al|without|and)\s+){0,2}[A-ZÀ-Þ][\w'’.-]*)*"
+)
+_TITLES = re.compile(
+    r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"
+    r"foreign secretary|secretary[ -]general|secretary of state|president|minister|pope)\s+)+(?=[A-ZÀ-Þ])",
+    re.IGNORECASE,
+)
+
+
+def resolve(question: str, history: Sequence[Turn]) -> str:
+    """The question as it would be asked without the history; unchanged where it stands alone."""
+    asked = " ".join(question.split())
+    if not history or not asked:
+        return question
+    completed = _complete(asked, history[-1])
+    if completed is not None:
+        return completed
+    replaced = _refer(asked, history)
+    return question if replaced == asked else replaced
+
+
+def _complete(asked: str, last: Turn) -> str | None:
+    """An ellipsis, completed with the previous question; None where the question has its own verb."""
+    core = _OPENING.sub("", asked).rstrip("?!. ")
+    about = _ABOUT.sub("", core)
+    previous = _OPENING.sub("", last[0]).rstrip("?!. ")
+    if _ONLY_WH.match(core):
+        return f"{_as_statement(core, previous, last[1])}?"
+    quantity = _QUANTITY_WH.match(core)
+    if quantity and len(core.split()) <= 4 and not _VERB.search(core):
+        return f"{_as_statement(core, previous, last[1])}?"
+    opened = about != core or core != asked.rstrip("?!. ")
+    if opened and not _VERB.search(about) and not re.match(_WH, about, re.IGNORECASE):
+        return f"{_with_topic(previous, about)}?"
+    return None
+
+
+def _as_statement(wh: str, previous: str, answer: str) -> str:
+    """ "Where" + "Who answered AFP by email" + "William Spindler" → "Where William Spindler answered AFP
+    by email"; after "When did Seraj meet Minniti" → "Where did Seraj meet Minniti"."""
+    rest = _LEADING_WH.sub("", previous, count=1)
+    subject_asked = re.match(r"(?:who|what)\b", previous, re.IGNORECASE) and not re.match(
+        rf"{_AUXILIARY}\b", rest, re.IGNORECASE
+    )
+    if subject_asked and answer:
+        return f"{wh} {_bare(answer)} {rest}"
+    if re.match(r"(?:who|what)\s+(?:is|are|was|were)\b", previous, re.IGNORECASE) and answer:
+        return f"{wh} {rest} {_bare(answer)}"
+    return f"{wh} {rest}"
+
+
+def _with_topic(previous: str, topic: str) -> str:
+    """ "How many drowned in 2016" + "in 2015" → "How many drowned in 2015": a like phrase (a year, a
+    preposition's, a name) is exchanged, else the topic is added at the end."""
+    year = re.compile(r"\b(?:1[89]|20)\d\d\b")
+    if year.search(topic) and year.search(previous):
+        return year.sub(year.search(topic).group(), previous)  # type: ignore[union-attr]
+    preposition = re.match(r"(in|on|at|from|to|for|by|during|since|off)\s+", topic, re.IGNORECASE)
+    if preposition:
+        same = re.compile(rf"\b{preposition.group(1)}\s+[^?]*$", re.IGNORECASE)
+        return same.sub(topic, previous) if same.search(previous) else f"{previous} {topic}"
+    names = [m for m in _NAME.finditer(previous) if m.start() > 0]
+    if names and _NAME.match(topic):
+        last = names[-1]
+        return previous[: last.start()] + topic + previous[last.end() :]
+    return f"{previous} {topic}"
+
+
+def _refer(asked: str, history: Sequence[Turn]) -> str:
+    """Pronouns and demonstratives replaced by what the last turns speak of."""
+
+    def pronoun(match: re.Match[str]) -> str:
+        word = match.group().lower()
+        if _names(asked[: match.start()]):  # "What did Kerry say about his role": refers within
+            return match.group()
+        if (
+            word == "her"
+            and re.match(r"\s+[a-z]", asked[match.end() :])
+            and not _ends_object(asked, match.end())
+        ):
+            word = "hers"
+        referent = _referent(word, history)
+        if referent is None:
+            return match.group()
+        return f"{referent}'s" if word in _POSSESSIVE else referent
+
+    words = "|".join(sorted(_PERSONAL | _POSSESSIVE))
+    text = re.sub(rf"\b(?:{words})\b", pronoun, asked, flags=re.IGNORECASE)
+    if text != asked:
+        return text
+    if _THERE.search(asked) and (place := _place(history)):
+        return _THERE.sub(f"in {place}", asked, count=1)
+    bare = _BARE_DEMONSTRATIVE.search(asked)
+    if bare and not _names(asked[: bare.start()]):
+        topic = history[-1][1] or _topic(history[-1][0])
+        return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
+    named = _NAMED_DEMONSTRATIVE.search(asked) or re.search(r"\bthe\s+(?P<noun>[a-z][\w-]+)", asked)
+    if named and (thing := _called(named.group("noun"), history)):
+        return asked[: named.start()] + thing + asked[named.end() :]
+    return asked
+
+
+def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
+    """What a pronoun stands for: a name in the last answer, else the last name that was asked about."""
+    find = _person if pronoun in {"he", "him", "his", "she", "her", "hers"} else _thing
+    found = (find(question, answer) for question, answer in reversed(history))
+    return next((name for name in found if name), None) or _topic(history[-1][0]) or None
+
+
+def _person(question: str, answer: str) -> str | None:
+    in_answer, in_question = _names(answer), _names(question)
+    if in_answer and re.match(r"(?:and\s+)?who", question, re.IGNORECASE):
+        return _bare(answer) if len(answer.split()) <= 6 else in_answer[0]
+    return next(iter(in_question + in_answer), None)
+
+
+def _thing(question: str, answer: str) -> str | None:
+    asked_for = re.match(r"(?:and\s+)?(?:what|which|who)\b", question, re.IGNORECASE)
+    if asked_for and answer and len(answer.split()) <= 8:
+        return _bare(answer)
+    counted = re.match(r"(?:and\s+)?how many\s+(?P<what>[a-z][\w-]*)", question, re.IGNORECASE)
+    if counted:
+        return f"the {counted.group('what')}"
+    return next(iter(_names(question)[::-1]), None)
+
+
+def _place(history: Sequence[Turn]) -> str | None:
+    for question, answer in reversed(history):
+        if answer and re.match(
+            r"(?:and\s+)?(?:in\s+which|where|to\s+where|from\s+where)", question, re.IGNORECASE
+        ):
+            return re.sub(r"^(?:in|at|to|from|off|on)\s+", "", answer, flags=re.IGNORECASE)
+        located = re.findall(rf"\b(?:in|at|to|from|off|near)\s+({_NAME.pattern})", question)
+        if located:
+            return str(located[-1])
+        if answer and (names := _names(answer)):
+            return names[-1]
+    return None
+
+
+def _called(noun: str, history: Sequence[Turn]) -> str | None:
+    """The last thing in the history whose name holds this noun: "the operation" → "Operation Sophia"."""
+    for question, answer in reversed(history):
+        for name in (*reversed(_names(answer)), *reversed(_names(question))):
+            words = name.lower().split()
+            if len(words) > 1 and noun.lower() in words:
+                return name
+    return None
+
+
+def _names(text: str) -> list[str]:
+    """Capitalised names, without a question word or auxiliary that is capitalised as the first word."""
+    found = []
+    for match in _NAME.finditer(text):
+        name = match.group()
+        if match.start() == 0:
+            name = re.sub(
+                rf"^(?:{_WH}|{_AUXILIARY}|in|on|at|the|and|name|list|tell)\b\s*",
+                "",
+                name,
+                flags=re.IGNORECASE,
+            )
+            if not name or not name[0].isupper():
+                continue
+        found.append(name.rstrip(".,'’"))
+    return [name for name in found if name]
+
+
+def _topic(question: str) -> str:
+    """What a question speaks of, without its question word and auxiliary."""
+    rest = _LEADING_WH.sub("", question.rstrip("?!. "), count=1)
+    return re.sub(rf"^{_AUXILIARY}\b\s*", "", rest, flags=re.IGNORECASE)
+
+
+def _bare(answer: str) -> str:
+    """An answer as part of a question: without quotation marks, title or full stop."""
+    return _TITLES.sub("", answer.strip(" .,;:\"“”'‘’"))
+
+
+def _ends_object(asked: str, at: int) -> bool:
+    """Whether "her" here is an object ("told her about"), not a possessive ("her plan")."""
+    return bool(
+        re.match(r"\s+(?:about|to|in|on|at|for|with|when|why|how|after|before)\b", asked[at:], re.IGNORECASE)
+    )

@@ -1,0 +1,7 @@
+"""Files → Documents → Passages: walk a folder, read each file, mark what repeats, split the rest."""
+
+from qa.corpus.clean import hidden_ranges
+from qa.corpus.load import Found, Skipped, load, sha256, walk
+from qa.corpus.split import passages, sentences
+
+__all__ = ["Found", "Skipped", "hidden_ranges", "load", "passages", "sentences", "sha256", "walk"]

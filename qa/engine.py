@@ -1,0 +1,273 @@
+"""The story of a question: resolve, retrieve, read, decide, cite.
+
+question ─▶ resolve ─▶ retrieve ─▶ read ─▶ decide ─▶ Answer(citations)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+
+from qa import confidence, conversation
+from qa.embedder import Embedder
+from qa.errors import BadQuestion
+from qa.indexing import SETTINGS, Progress, Report, index_folder
+from qa.reader import Reader
+from qa.retriever import retrieve
+from qa.store import LocalStore
+from qa.store.base import DocumentInfo, Store
+from qa.types import Alternative, Answer, Citation, Document, Hit, Span
+from qa.version import __version__
+
+INDEX = Path("index")
+SEEDS = Path("seeds")
+PASSAGES_READ = 8
+MOST_PASSAGES_READ = 100
+MOST_QUESTION_CHARACTERS = 1_000
+MOST_CITATIONS = 5  # of one answer
+MOST_ALTERNATIVES = 3
+
+
+class QA:
+    """Answers questions from one index. Threads may share it; models load with the first question."""
+
+    def __init__(self, store: Store, embedder: Embedder, reader: Reader) -> None:
+        self.store = store
+        self.embedder = embedder
+        self.reader = reader
+        self.calibration = confidence.load_calibration()
+
+    @classmethod
+    def open(cls, index: str | Path = INDEX) -> QA:
+        """The corpus that was indexed in this folder. Raises `BadIndex`, `MissingWeights`."""
+        embedder, reader = Embedder(), Reader()
+        return cls(LocalStore.open(Path(index), _settings(embedder)), embedder, reader)
+
+    @classmethod
+    def build(
+        cls,
+        folder: str | Path,
+        index: str | Path = INDEX,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> QA:
+        """Index a folder of documents, or bring its index up to date, and open it.
+
+        Raises `BadCorpus` where nothing can be read, `BadIndex`, `MissingWeights`.
+        """
+        update(folder, index, progress)
+        return cls.open(index)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        history: Sequence[tuple[str, str]] = (),
+        k: int = PASSAGES_READ,
+        documents: Collection[str] | None = None,
+        min_confidence: float | None = None,
+    ) -> Answer:
+        """The exact words that answer the question, with their places; or why there are none.
+
+        `history` holds the earlier turns as (question, answer), oldest first. `k` passages are read.
+        `documents` restricts the answer to these ids. `min_confidence`, 0 to 1, replaces the default
+        threshold (`QA.min_confidence`). Raises `BadQuestion`.
+        """
+        self._check(question, k, documents)
+        begin = perf_counter()
+        asked_as = conversation.resolve(question, history)
+        hits = retrieve(asked_as, self.store, self.embedder, k, documents)
+        retrieved = perf_counter()
+        spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
+        read = perf_counter()
+        answer = self._decide(question, asked_as, hits, spans, documents, min_confidence)
+        end = perf_counter()
+        seconds = {"retrieve": retrieved - begin, "read": read - retrieved, "total": end - begin}
+        return replace(answer, seconds=seconds)
+
+    def search(
+        self, question: str, *, k: int = PASSAGES_READ, documents: Collection[str] | None = None
+    ) -> tuple[Hit, ...]:
+        """The k passages nearest to the question, best first, without reading them. Raises `BadQuestion`."""
+        self._check(question, k, documents)
+        return retrieve(question, self.store, self.embedder, k, documents)
+
+    def documents(self) -> list[DocumentInfo]:
+        """What is indexed, ordered by id."""
+        return self.store.documents()
+
+    def document(self, document_id: str) -> Document:
+        """A document with its text. Raises `BadQuestion` for an unknown id."""
+        try:
+            return self.store.document(document_id)
+        except KeyError:
+            raise BadQuestion(_unknown([document_id])) from None
+
+    @property
+    def passage_count(self) -> int:
+        """How many passages the index holds."""
+        return self.store.passage_count()
+
+    @property
+    def min_confidence(self) -> float:
+        """The confidence below which `ask` abstains unless told otherwise."""
+        return self.calibration.threshold
+
+    def warm(self) -> None:
+        """Load the models now rather than with the first question."""
+        self.embedder.embed(["warm"])
+        self.reader.warm()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> QA:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check(self, question: str, k: int, documents: Collection[str] | None) -> None:
+        if not any(character.isalnum() for character in question):
+            found = "is empty" if not question.strip() else f"{question.strip()[:20]!r} has no words"
+            raise BadQuestion(f'The question {found}; ask in words, for example: qa ask "Who …?"')
+        if len(question) > MOST_QUESTION_CHARACTERS:
+            raise BadQuestion(
+                f"The question has {len(question):,} characters, at most {MOST_QUESTION_CHARACTERS:,} can be "
+                'asked; ask for one thing at a time: qa ask "Who …?"'
+            )
+        if not 1 <= k <= MOST_PASSAGES_READ:
+            raise BadQuestion(f"k is {k}; expected 1 to {MOST_PASSAGES_READ} passages: qa ask --k 8 …")
+        if documents is not None:
+            if not documents:
+                raise BadQuestion("No document is chosen; choose at least one, or leave the choice out.")
+            unknown = set(documents) - {info.id for info in self.documents()}
+            if unknown:
+                raise BadQuestion(_unknown(sorted(unknown)))
+
+    def _decide(
+        self,
+        question: str,
+        asked_as: str,
+        hits: Sequence[Hit],
+        spans: Sequence[Span],
+        documents: Collection[str] | None,
+        min_confidence: float | None,
+    ) -> Answer:
+        """The best answer if it is likely enough to be right, and what else the documents say."""
+        answers = confidence.candidates(spans, hits)
+        probabilities = [
+            self.calibration.probability(confidence.features(asked_as, answers, i, hits))
+            for i in range(min(len(answers), 1 + MOST_ALTERNATIVES))
+        ]
+        threshold = self.min_confidence if min_confidence is None else min_confidence
+        best = probabilities[0] if probabilities else 0.0
+        base = Answer(
+            question=question,
+            asked_as=asked_as,
+            text=None,
+            confidence=best,
+            hits=tuple(hits),
+            read=len(hits),
+            receipt=self._receipt(),
+        )
+        if not probabilities or best < threshold:
+            whole = len(hits) == self.store.passage_count(documents)
+            return replace(base, reason=self._reason(hits, best, threshold, whole))
+
+        shown = answers[: len(probabilities)]
+        ids = sorted({span.document_id for places in shown for span in places})
+        sources = {document_id: self.store.document(document_id) for document_id in ids}
+        cited = [
+            tuple(
+                Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]
+            )
+            for places in shown
+        ]
+        sentence = cited[0][0].sentence_range
+        return replace(
+            base,
+            text=cited[0][0].quote,
+            citations=cited[0],
+            alternatives=tuple(
+                Alternative(citations[0].quote, probability, citations)
+                for places, citations, probability in list(zip(shown, cited, probabilities, strict=True))[1:]
+                # Another part of the sentence that answers is no different answer.
+                if places[0].gap > 0 and citations[0].sentence_range != sentence
+            ),
+        )
+
+    def _reason(self, hits: Sequence[Hit], best: float, threshold: float, whole: bool) -> str:
+        """Why there is no answer, in one sentence."""
+        if not hits:
+            return "No passage of the documents is near this question."
+        titles = dict.fromkeys(self.store.document(hit.passage.document_id).title for hit in hits[:3])
+        speak = "; ".join(f"“{title}”" for title in titles)
+        read = f"all {len(hits)} passages were read" if whole else f"{len(hits)} passages were read"
+        return (
+            f"The nearest passages are in {speak}, but none answers this ({read}; the likeliest words would "
+            f"be right with {best:.0%}, and {threshold:.0%} is asked for)."
+        )
+
+    def _receipt(self) -> dict[str, str]:
+        return {
+            "qa": __version__,
+            "reader": self.reader.fingerprint,
+            "embedder": f"{self.embedder.id}:{self.embedder.fingerprint}",
+            "index": str(self.store.generation),
+        }
+
+
+def update(
+    folder: str | Path, index: str | Path = INDEX, progress: Callable[[Progress], None] | None = None
+) -> Report:
+    """Bring the index of a folder into step with it, creating it where there is none.
+
+    Raises `BadCorpus` where nothing can be read, `BadIndex`, `MissingWeights`.
+    """
+    embedder = Embedder()
+    store = LocalStore.create(Path(index), _settings(embedder))
+    try:
+        return index_folder(Path(folder), store, embedder, progress)
+    finally:
+        store.close()
+
+
+def open_default(index: str | Path = INDEX, progress: Callable[[Progress], None] | None = None) -> QA:
+    """The index in this folder; where it is ./index and not there yet, built from ./seeds first."""
+    index = Path(index)
+    if index == INDEX and not LocalStore.exists(index) and SEEDS.is_dir():
+        return QA.build(SEEDS, index, progress)
+    return QA.open(index)
+
+
+def ask(
+    question: str,
+    *,
+    history: Sequence[tuple[str, str]] = (),
+    k: int = PASSAGES_READ,
+    documents: Collection[str] | None = None,
+    min_confidence: float | None = None,
+) -> Answer:
+    """`QA.ask` on ./index, which is built from ./seeds when there is none and stays open."""
+    return _kept_open(INDEX.resolve()).ask(
+        question, history=history, k=k, documents=documents, min_confidence=min_confidence
+    )
+
+
+@cache
+def _kept_open(index: Path) -> QA:  # noqa: ARG001 (the key: another working directory, another index)
+    return open_default()
+
+
+def _settings(embedder: Embedder) -> dict[str, str]:
+    return {"embedder": embedder.id, "weights": embedder.fingerprint, **SETTINGS}
+
+
+def _unknown(ids: Sequence[str]) -> str:
+    return f"No document {', '.join(map(repr, ids[:3]))} in the index; list them with: qa documents"

@@ -1,0 +1,1 @@
+"""Evaluation: questions in, one record per question out, every average computed from the records."""

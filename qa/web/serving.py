@@ -1,0 +1,134 @@
+"""The page on the network: every launch option in one place.
+
+The page is served from this machine and fetches nothing from any other: no analytics, no share link,
+no run history, and a content security policy that lets the browser talk to this server only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# Gradio and huggingface_hub read these once, when they are imported.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import gradio as gr
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+
+from qa.errors import QAError
+from qa.web.page import Opening, build_page
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from qa.engine import QA
+
+HERE = Path(__file__).parent
+QUESTIONS_AT_ONCE = 2
+
+# Gradio starts its page from inline scripts and renders gr.HTML with `new Function`; handlers in
+# attributes, which is how hostile HTML would run, it does not need.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "script-src-attr 'none'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+
+
+def serve(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> None:
+    """Serve the chat until interrupted.
+
+    The page answers at once; the index is opened by `open_qa` in the background. Raises `QAError`
+    where the address cannot be listened on.
+    """
+    page = start(open_qa, host, port)
+    print(f"Ask at {page.local_url} (Ctrl+C ends)", flush=True)
+    page.block_thread()
+
+
+def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> gr.Blocks:
+    """Serve the chat from threads of this process and return; `.close()` ends it.
+
+    Raises `QAError` where the address cannot be listened on.
+    """
+    _check_address(host, port)
+    opening = Opening(open_qa)
+    page = build_page(opening)
+    page.queue(default_concurrency_limit=QUESTIONS_AT_ONCE)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        run_history=False,
+        enable_monitoring=False,
+        pwa=False,
+        ssr_mode=False,
+        mcp_server=False,
+        footer_links=[],
+        max_file_size=0,
+        theme=gr.themes.Default(
+            primary_hue=gr.themes.colors.teal,
+            secondary_hue=gr.themes.colors.teal,
+            neutral_hue=gr.themes.colors.slate,
+            font=("system-ui", "sans-serif"),
+            font_mono=("ui-monospace", "monospace"),
+        ),
+        css_paths=HERE / "style.css",
+        app_kwargs={"middleware": [Middleware(_StrictHeaders)]},
+    )
+    opening.begin()
+    return page
+
+
+class _StrictHeaders:
+    """Adds the security headers to every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Gradio reports every failure to listen as a taken port; this says which it is."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.create_server((str(address[0]), port), family=family):
+            pass
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise QAError(
+                f"Port {port} is taken by another program; choose a free one: qa chat --port {port + 1}"
+            ) from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise QAError(
+            f"The chat cannot listen on {host}, port {port} ({reason}); "
+            "expected an address of this machine and a free port: qa chat --host 127.0.0.1 --port 7860"
+        ) from None

@@ -1,0 +1,72 @@
+"""Follow-ups: what leans on the history is completed, what stands alone is left alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.conversation import resolve
+
+EMAIL = [("Who answered AFP by email?", "spokesman William Spindler")]
+DEATHS = [("How many people died in the Mediterranean in 2016?", "3,800")]
+SOPHIA = [("What did the EU launch last year?", "Operation Sophia")]
+MOSKVA = [("Where is the Moskva docked?", "Messina")]
+ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "asked_as"),
+    [
+        (EMAIL, "What did he confirm?", "What did William Spindler confirm?"),
+        (EMAIL, "When?", "When William Spindler answered AFP by email?"),
+        (EMAIL, "what is his job?", "what is William Spindler's job?"),
+        (DEATHS, "And in 2015?", "How many people died in the Mediterranean in 2015?"),
+        (
+            DEATHS,
+            "And the year before?",
+            "How many people died in the Mediterranean in 2016 the year before?",
+        ),
+        (SOPHIA, "How many vessels does it have?", "How many vessels does Operation Sophia have?"),
+        (SOPHIA, "Where does that operation work?", "Where does Operation Sophia work?"),
+        (SOPHIA, "Which ships does the operation have?", "Which ships does Operation Sophia have?"),
+        (MOSKVA, "Who will board it?", "Who will board Moskva?"),
+        (MOSKVA, "What else happened there?", "What else happened in Messina?"),
+        (MOSKVA, "Why?", "Why is the Moskva docked?"),
+        (ARGOS, "How many corpses did its crew count?", "How many corpses did Bourbon Argos's crew count?"),
+    ],
+)
+def test_a_follow_up_becomes_a_question_that_stands_alone(
+    history: list[tuple[str, str]], question: str, asked_as: str
+) -> None:
+    assert resolve(question, history) == asked_as
+
+
+@pytest.mark.parametrize("history", [EMAIL, DEATHS, SOPHIA, MOSKVA, ARGOS])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who is Pope Francis?",
+        "What did Kerry say about his role?",
+        "How many survivors were burnt?",
+        "Is there a plan for Libya?",
+        "Who said that NATO would have no combat role?",
+        "Where did the pope speak?",
+    ],
+)
+def test_a_question_that_stands_alone_is_left_alone(history: list[tuple[str, str]], question: str) -> None:
+    assert resolve(question, history) == question
+
+
+def test_the_last_turn_that_names_something_counts() -> None:
+    history = [*SOPHIA, ("Who said so?", "")]
+    assert (
+        resolve("How many vessels does it have?", history) == "How many vessels does Operation Sophia have?"
+    )
+
+
+def test_without_a_history_nothing_is_changed() -> None:
+    assert resolve("What did he confirm?", []) == "What did he confirm?"
+
+
+@given(st.text(max_size=80), st.lists(st.tuples(st.text(max_size=60), st.text(max_size=40)), max_size=3))
+def test_no_question_and_no_history_is_too_odd(question: str, history: list[tuple[str, str]]) -> None:
+    assert isinstance(resolve(question, history), str)

@@ -1,0 +1,79 @@
+"""The layout of the house: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "qa").rglob("*.py"))
+
+BASE = {"qa.types", "qa.errors", "qa.version"}
+ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
+MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing"}
+ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
+
+MAY_IMPORT = {
+    "qa": {"qa.engine", "qa.errors", "qa.types", "qa.version"},
+    "qa.types": set(),
+    "qa.errors": set(),
+    "qa.version": set(),
+    **{room: {"qa.types", "qa.errors"} for room in ROOMS},
+    **dict.fromkeys(MIDDLE, BASE | ROOMS),
+    "qa.engine": BASE | ROOMS | MIDDLE,
+    "qa.verification": ENGINE,
+    "qa.evaluation": ENGINE,
+    "qa.training": ENGINE | {"qa.evaluation"},
+    "qa.web": ENGINE,
+    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web"},
+    "qa.__main__": {"qa.cli"},
+}
+
+
+def room(module: str) -> str:
+    """qa.store.local belongs to qa.store."""
+    return ".".join(module.split(".")[:2])
+
+
+def name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "qa":
+                found |= {f"qa.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module or "")
+    return {module for module in found if module == "qa" or module.startswith("qa.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    here = room(name(path))
+    elsewhere = {room(module) for module in imports(path)} - {here}
+    assert elsewhere <= MAY_IMPORT[here]
+
+
+def test_importing_the_package_or_asking_for_help_loads_no_model_library() -> None:
+    code = (
+        "import sys, qa, qa.cli\n"
+        "heavy = {'torch', 'faiss', 'transformers', 'sentence_transformers', 'gradio', 'sklearn', 'pandas'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_file_of_the_package_is_longer_than_a_person_reads() -> None:
+    long = {
+        name(path): n for path in MODULES if (n := len(path.read_text(encoding="utf-8").splitlines())) > 450
+    }
+    assert not long

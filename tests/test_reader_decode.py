@@ -1,0 +1,122 @@
+"""The decoder: from logits to spans that can only quote."""
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.reader.decode import MAX_ANSWER_TOKENS, Window, agreeing, answer_words, best_spans, window_spans
+from qa.types import Passage, Span
+
+
+def window(
+    starts: list[float], ends: list[float], *, base: int = 0, null: float = 0.0, document: str = "d"
+) -> Window:
+    """Tokens of one character each, with a space between."""
+    n = len(starts)
+    return Window(
+        passage=Passage.at(document, base, base + 2 * n),
+        start_logits=np.array(starts, dtype=np.float32),
+        end_logits=np.array(ends, dtype=np.float32),
+        offsets=np.array([[2 * i, 2 * i + 1] for i in range(n)], dtype=np.int64).reshape(-1, 2),
+        starts_word=np.ones(n, dtype=bool),
+        ends_word=np.ones(n, dtype=bool),
+        null_score=null,
+    )
+
+
+logits = st.lists(st.tuples(*[st.integers(-40, 40)] * 2), min_size=1, max_size=60)
+
+
+@given(logits)
+def test_the_first_span_is_the_best_of_all_allowed_pairs(pairs: list[tuple[int, int]]) -> None:
+    starts, ends = ([float(value) for value in column] for column in zip(*pairs, strict=True))
+    best = max(
+        starts[i] + ends[j]
+        for i, j in itertools.product(range(len(pairs)), repeat=2)
+        if 0 <= j - i < MAX_ANSWER_TOKENS
+    )
+    assert window_spans(window(starts, ends))[0].score == best
+
+
+@given(logits, st.integers(0, 1000))
+def test_spans_lie_in_the_passage_do_not_overlap_and_come_best_first(
+    pairs: list[tuple[int, int]], base: int
+) -> None:
+    starts, ends = ([float(value) for value in column] for column in zip(*pairs, strict=True))
+    spans = window_spans(window(starts, ends, base=base))
+    assert all(base <= span.start < span.end <= base + 2 * len(pairs) for span in spans)
+    assert [span.score for span in spans] == sorted((span.score for span in spans), reverse=True)
+    in_order = sorted(spans, key=lambda span: span.start)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(in_order))
+
+
+def test_a_span_never_cuts_a_word() -> None:
+    view = window([0, 9, 0], [0, 9, 0])
+    whole = Window(
+        view.passage,
+        view.start_logits,
+        view.end_logits,
+        view.offsets,
+        starts_word=np.array([True, False, True]),  # token 1 goes on where token 0 began
+        ends_word=np.array([False, True, True]),
+        null_score=0,
+    )
+    best = window_spans(whole)[0]
+    assert (best.start, best.end) == (0, 3)
+
+
+def test_an_empty_window_has_no_span() -> None:
+    assert window_spans(window([], [])) == []
+
+
+def test_one_place_read_in_two_overlapping_passages_is_one_span() -> None:
+    first = window([0, 5, 0, 0], [0, 5, 0, 0], base=0)  # characters 2-3
+    second = window([6, 0, 0, 0], [6, 0, 0, 0], base=2)  # the same characters, more surely
+    spans = best_spans([first, second])
+    assert [(span.start, span.score) for span in spans if span.start == 2] == [(2, 12.0)]
+
+
+def test_a_passage_that_is_sure_of_no_answer_ranks_behind_one_that_is_not() -> None:
+    sure_of_none = window([9], [9], null=15.0, document="a")
+    unsure = window([3], [3], null=-4.0, document="b")
+    assert [span.document_id for span in best_spans([sure_of_none, unsure])] == ["b", "a"]
+
+
+@given(st.permutations(range(4)))
+def test_the_order_in_which_windows_are_read_does_not_matter(order: list[int]) -> None:
+    windows = [window([1, 2, 1], [1, 2, 1], base=7 * i, document=f"d{i % 2}") for i in range(4)]
+    assert best_spans([windows[i] for i in order]) == best_spans(windows)
+
+
+def spans_of(*quotes: str) -> tuple[list[Span], dict[int, str]]:
+    spans = [Span("d", 100 * i, 100 * i + 9, 9.0 - i, 0.0, 1) for i in range(len(quotes))]
+    return spans, {span.start: quote for span, quote in zip(spans, quotes, strict=True)}
+
+
+def test_places_that_say_the_same_are_one_answer_and_different_ones_are_not() -> None:
+    spans, quotes = spans_of(
+        "William Spindler", "Pope Francis", "spokesman William Spindler", "the pope Francis"
+    )
+    groups = agreeing(spans, lambda span: quotes[span.start])
+    assert [[quotes[span.start] for span in group] for group in groups] == [
+        ["William Spindler", "spokesman William Spindler"],
+        ["Pope Francis", "the pope Francis"],
+    ]
+
+
+def test_a_number_does_not_agree_with_a_longer_number() -> None:
+    spans, quotes = spans_of("3,800", "13,800", "800")
+    assert len(agreeing(spans, lambda span: quotes[span.start])) == 3
+
+
+def test_a_span_of_punctuation_alone_is_no_answer() -> None:
+    spans, quotes = spans_of("“…”", "29")
+    assert [[quotes[s.start] for s in group] for group in agreeing(spans, lambda s: quotes[s.start])] == [
+        ["29"]
+    ]
+
+
+def test_answer_words_drop_case_articles_and_punctuation() -> None:
+    assert answer_words("The U.S. “President”, a man") == ["us", "president", "man"]

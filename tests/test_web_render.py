@@ -1,0 +1,270 @@
+"""Answers and documents as HTML: nothing of them is lost, nothing of them becomes markup."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.types import Alternative, Answer, Citation, Document, Hit, Passage
+from qa.web import render
+
+HOSTILE = (
+    "<script>window.__pwned=1</script><img src=x onerror=alert(1)>\"' onclick=x "
+    "{{7*7}} ${alert(1)} &amp; \u202e"
+)
+BLOCKS = {"article", "button", "details", "div", "h2", "h3", "header", "li", "p", "summary", "ul"}
+OUR_TAGS = BLOCKS | {"a", "bdi", "mark", "span", "strong"}
+OUR_ATTRIBUTES = {"aria-label", "class", "dir", "href", "open", "role", "tabindex", "title", "type"}
+
+
+class Page(HTMLParser):
+    """What a browser makes of HTML: tags, links, and the text, in all and inside each kind of mark."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+        self.open: list[tuple[str, str]] = []
+        self.pieces: list[tuple[tuple[tuple[str, str], ...], str]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self.open.append((tag, dict(attrs).get("class") or ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append((tuple(self.open), data))
+
+    def text(self, tag: str = "", kind: str = "") -> str:
+        """The text inside elements of this tag and class."""
+        return "".join(
+            piece
+            for path, piece in self.pieces
+            if not (tag or kind) or any((not tag or t == tag) and (not kind or kind == k) for t, k in path)
+        )
+
+    @property
+    def links(self) -> list[str]:
+        return [value for tag, name, value in self.attributes if name == "href"]
+
+
+def document(text: str, id_: str = "news/a.txt", title: str = "A title", **more: object) -> Document:
+    return Document(id=id_, title=title, text=text, path=id_, sha256="0" * 64, **more)  # type: ignore[arg-type]
+
+
+def find(doc: Document, words: str) -> Citation:
+    start = doc.text.index(words)
+    return Citation(doc, start, start + len(words))
+
+
+def found(*citations: Citation, alternatives: tuple[Alternative, ...] = (), **more: object) -> Answer:
+    values: dict[str, object] = {
+        "question": "Who wrote?",
+        "asked_as": "Who wrote?",
+        "text": citations[0].quote,
+        "confidence": 0.93,
+        "citations": citations,
+        "alternatives": alternatives,
+        "read": 8,
+        "seconds": {"total": 0.2134},
+    }
+    return Answer(**(values | more))  # type: ignore[arg-type]
+
+
+LETTER = document(
+    "Nobody knew.\nThe letter was written by Ada King in London.\nIt was long.\n",
+    sentences=((0, 12), (13, 58), (59, 71)),
+)
+NOTE = document("Ada King wrote it.", "b.txt", "A note", date="2016-05-19", sentences=((0, 18),))
+
+
+def test_the_exact_words_stand_in_bold_inside_their_sentence() -> None:
+    page = Page(render.answer(found(find(LETTER, "Ada King")), {}))
+    assert page.text("strong") == "Ada King"
+    assert page.text("bdi").startswith("The letter was written by Ada King in London.")
+    assert "Nobody knew" not in page.text() and "It was long" not in page.text()
+
+
+def test_every_citation_has_its_own_number_and_links_to_its_place() -> None:
+    other = document("Perhaps Bob did.", "c d%/ü#1.txt", "Other", sentences=((0, 16),))
+    answer = found(
+        find(LETTER, "Ada King"),
+        find(NOTE, "Ada King"),
+        alternatives=(Alternative("Bob", 0.3, (find(other, "Bob"),)),),
+    )
+    page = Page(render.answer(answer, {}))
+    numbered = dict(zip(re.findall(r"\[\d\]", page.text("a", "cite")), page.links, strict=True))
+    assert {number: unquote(link) for number, link in numbered.items()} == {
+        "[1]": "#news/a.txt:39-47",
+        "[2]": "#b.txt:0-8",
+        "[3]": "#c d%/ü#1.txt:8-11",
+    }
+    assert "A note · 2016-05-19" in page.text("ul", "places")
+    assert "perhaps" not in page.text("ul", "places")
+    assert "Perhaps Bob did." in page.text("ul", "alternatives")
+    assert "doubtful · 30 %" in page.text("ul", "alternatives")
+
+
+def test_the_page_of_a_pdf_is_named() -> None:
+    report = document("One.\fTwo two.", "r.pdf", "Report", pages=(0, 5), sentences=((0, 4), (5, 13)))
+    assert "Report · page 2" in Page(render.answer(found(find(report, "Two")), {})).text()
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (1.0, "almost certain · 99 %"),
+        (0.93, "very likely · 93 %"),
+        (0.7, "likely · 70 %"),
+        (0.5, "perhaps · 50 %"),
+        (0.0, "doubtful · 1 %"),
+    ],
+)
+def test_confidence_is_said_in_words_and_number_and_never_as_certainty(confidence: float, words: str) -> None:
+    html = render.answer(found(find(NOTE, "Ada King"), confidence=confidence), {})
+    assert render.confidence_in_words(confidence) == words
+    assert words in Page(html).text("span", "confidence")
+    percent = words.split()[-2]
+    assert f"Of answers shown with this confidence, about {percent} in 100 are right." in html
+
+
+def test_what_was_read_in_what_time_and_what_was_really_asked_are_shown() -> None:
+    text = Page(render.answer(found(find(NOTE, "Ada King"), asked_as="Who wrote the letter?"), {})).text(
+        "p", "meta"
+    )
+    assert text == "very likely · 93 % · read 8 passages in 213 ms · asked as: Who wrote the letter?"
+    assert "asked as" not in Page(render.answer(found(find(NOTE, "Ada King")), {})).text()
+
+
+def test_an_abstention_gives_the_reason_and_the_three_nearest_passages() -> None:
+    hits = tuple(
+        Hit(Passage.at(f"{n}.txt", 10, 400), f"Passage {n}. " + "words " * 60, 0.5, n, None)
+        for n in range(1, 6)
+    )
+    answer = Answer("Why?", "Why?", None, 0.1, reason="None answers this.", hits=hits, read=5)
+    page = Page(render.answer(answer, {"1.txt": "First"}))
+    assert "The documents do not say." in page.text("h3", "verdict")
+    assert page.text("p", "reason") == "None answers this."
+    assert page.links == ["#1.txt:10-400", "#2.txt:10-400", "#3.txt:10-400"]
+    assert page.text("a", "cite") == "First2.txt3.txt"
+    assert "Passage 3." in page.text() and "Passage 4." not in page.text()
+    assert max(map(len, page.text("p", "excerpt").split("…"))) < 320
+
+
+def test_a_sentence_without_end_is_cut_around_the_words() -> None:
+    long = document("x " * 5_000 + "Ada King" + " y" * 5_000, sentences=((0, 20_008),))
+    text = Page(render.answer(found(find(long, "Ada King")), {})).text()
+    assert "Ada King" in text and len(text) < 1_000
+
+
+def test_an_error_is_its_one_sentence() -> None:
+    assert Page(render.failure("The question is <empty>.")).text() == "The question is <empty>."
+
+
+def test_the_cited_words_are_marked_strongly_and_the_others_lightly() -> None:
+    page = Page(render.source(LETTER, 39, 47, others=[(51, 57), (0, 6)]))
+    assert page.text("mark", "cited") == "Ada King"
+    assert page.text("mark", "also") == "NobodyLondon"
+    assert page.text("div", "run") == LETTER.text.rstrip()
+    assert page.text("h2") == "A title" and "news/a.txt" in page.text("header")
+
+
+def test_hidden_text_is_folded_but_kept() -> None:
+    doc = document("Story.\n\nFollow us\n\nRelated\n\nEnd of it.", hidden=((8, 17), (19, 26)))
+    page = Page(render.source(doc, 0, 5))
+    assert page.tags.count("details") == 1, "neighbours fold into one"
+    assert "Follow us\n\nRelated" in page.text("details")
+    assert ("details", "open", "") not in page.attributes
+    assert page.text("mark", "cited") == "Story"
+    assert ("details", "open", "") in Page(render.source(doc, 8, 14)).attributes
+
+
+def test_pages_are_named_where_they_start() -> None:
+    doc = document("First page. Second page.", pages=(0, 12))
+    page = Page(render.source(doc, 12, 18))
+    assert page.text("span", "page") == "page 1page 2"
+    assert "page 2" in page.text("header")
+
+
+def test_of_a_long_document_only_the_surroundings_are_shown_and_said_so() -> None:
+    doc = document("".join(f"Line {n} of many.\n" for n in range(200_000)))
+    cited = find(doc, "Line 123456 of")
+    html = render.source(doc, cited.start, cited.end)
+    page = Page(html)
+    assert page.text("mark", "cited") == "Line 123456 of"
+    assert 90_000 < len(page.text("div", "run")) <= render.SOURCE_CHARACTERS
+    assert page.text("div", "run").startswith("Line "), "cut at a line"
+    assert f"of {len(doc.text):,} characters" in page.text("p", "note")
+    one_line = document("a" * 3_000_000)
+    assert Page(render.source(one_line, 2_999_990, 3_000_000)).text("mark", "cited") == "a" * 10
+
+
+@pytest.mark.parametrize("place", [(-5, 3), (5, 10**9), (9, 2), (10**9, 10**9 + 1)])
+def test_a_place_outside_the_document_still_shows_the_document(place: tuple[int, int]) -> None:
+    assert NOTE.text in Page(render.source(NOTE, *place)).text("div", "run")
+
+
+def test_hostile_words_are_shown_and_never_obeyed() -> None:
+    doc = document(HOSTILE, id_=HOSTILE, title=HOSTILE, date=HOSTILE, sentences=((0, len(HOSTILE)),))
+    cited = Citation(doc, 0, 8)
+    hit = Hit(Passage.at(HOSTILE, 0, 8), HOSTILE, 0.5, 1, 1)
+    for html in (
+        render.question(HOSTILE),
+        render.failure(HOSTILE),
+        render.answer(
+            found(cited, alternatives=(Alternative("x", 0.2, (Citation(doc, 9, 20),)),), asked_as=HOSTILE), {}
+        ),
+        render.answer(Answer(HOSTILE, "", None, 0.1, reason=HOSTILE, hits=(hit,)), {HOSTILE: HOSTILE}),
+        render.source(doc, 0, 8, [(2, 12)]),
+    ):
+        page = Page(html)
+        assert set(page.tags) <= OUR_TAGS
+        assert {name for _, name, _ in page.attributes} <= OUR_ATTRIBUTES
+        assert all(re.fullmatch(r"#[^\"'<>\s]+:\d+-\d+", link) for link in page.links)
+        assert HOSTILE in page.text().replace("\n", "")
+
+
+TEXTS = st.text(
+    st.one_of(st.sampled_from("<>&\"'`= \n\r\t\x00\f\u202e\ud800${}"), st.characters()),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(text=TEXTS, data=st.data())
+def test_a_source_shows_every_character_of_its_text(text: str, data: st.DataObject) -> None:
+    place = st.tuples(*[st.integers(0, len(text))] * 2).map(sorted)
+    start, end = data.draw(place)
+    others = [tuple(data.draw(place)) for _ in range(data.draw(st.integers(0, 3)))]
+    hidden = data.draw(st.lists(place.map(tuple).filter(lambda r: r[0] < r[1]), max_size=3))
+    doc = document(text, hidden=tuple(hidden))
+    page = Page(render.source(doc, start, end, others))
+
+    def seen(words: str) -> str:
+        """Text as a reader sees it: white space aside, what HTML cannot hold by its picture."""
+        words = "".join(chr(0x2400 + ord(c)) if c < " " and c not in "\t\n\r\f" else c for c in words)
+        return re.sub("[\ud800-\udfff]", "\ufffd", words.replace("\x7f", "␡"))
+
+    shown = "".join(page.text("div", "run").split())
+    assert shown == "".join(seen(text).split())
+    assert set(page.tags) <= OUR_TAGS
+    cited = "".join(seen(text[start:end]).split())
+    assert "".join(page.text("mark", "cited").split()) == cited
+
+
+@given(text=TEXTS)
+def test_a_question_is_shown_letter_by_letter_and_can_be_sent(text: str) -> None:
+    html = render.question(text)
+    assert Page(html).tags == ["p"]
+    assert len(Page(html).text()) == len(text.replace("\r\n", "\n"))
+    html.encode("utf-8")
