@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qa.engine import INDEX, PASSAGES_READ, open_default, update
 from qa.errors import QAError
@@ -184,7 +184,7 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
     there is something to show."""
     from tqdm import tqdm  # noqa: PLC0415
 
-    bar: tqdm[None] | None = None
+    bar: tqdm[Any] | None = None
 
     def show(progress: Progress) -> None:
         nonlocal bar

@@ -173,6 +173,13 @@ def test_legacy_encodings_are_recognised_even_late_in_a_file(
     assert read(tmp_path / "a.txt", whole.encode(encoding)).text == whole
 
 
+def test_a_few_damaged_bytes_do_not_make_a_text_unreadable(tmp_path: Path) -> None:
+    accented = "“Naïve” – the café. " * 20
+    assert read(tmp_path / "a.txt", accented.encode() + b"\xff\xc3").text == accented + "\ufffd\ufffd"
+    plain = "Plain words in the text. " * 20
+    assert read(tmp_path / "b.txt", plain.encode() + b"\x01\x81\xff\x9d.").text.startswith(plain)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -331,7 +338,8 @@ def test_typeset_pdf_paragraphs_become_one_line_each(tmp_path: Path) -> None:
     paragraph = (
         "The agreement to set up the operations room was announced after a meeting in Tripoli between the "
         "head of the UN-backed Government of National Accord (GNA), Fayez Seraj, Libyan Interior Minister "
-        "Aref Khodja, and his Italian counterpart Marco Minniti. More than 600,000 have made the journey in four years."
+        "Aref Khodja, and his Italian counterpart Marco Minniti. More than 600,000 have made the "
+        "journey in four years."
     )
     out = io.BytesIO()
     SimpleDocTemplate(out, title="The agreement of Tripoli").build(

@@ -174,10 +174,13 @@ def _decode(name: str, data: bytes) -> str:
     for encoding in _encodings(data):
         try:
             text = data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             continue
         if not _is_binary(text):
             return text
+    text = data.decode("utf-8", "replace")
+    if b"\0" not in data and 20 * text.count("\ufffd") < len(text) and not _is_binary(text):
+        return text  # a few damaged bytes: the rest can be read
     raise UnreadableFile(
         f"{name} is not text but binary data, or text in an unknown encoding; save it as UTF-8 text, {MEND}"
     )
@@ -196,6 +199,8 @@ def _encodings(data: bytes) -> Iterator[str]:
             yield "utf-16-be" if high > low else "utf-16-le"
         return
     yield "utf-8"
+    if _is_damaged_utf8(data):
+        return
     from charset_normalizer import from_bytes  # noqa: PLC0415
 
     telling = re.search(rb"[\x80-\xff]", data)
@@ -207,6 +212,14 @@ def _encodings(data: bytes) -> Iterator[str]:
     for part in dict.fromkeys((sample, data)):
         if best := from_bytes(part).best():
             yield best.encoding
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Whether most bytes outside ASCII form UTF-8 sequences, which chance does not bring about."""
+    text = data.decode("utf-8", "replace")
+    damaged = text.count("\ufffd")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return beyond_ascii > 10 * damaged
 
 
 def _is_binary(text: str) -> bool:
@@ -244,7 +257,7 @@ def _date(stamp: str | None) -> str | None:
 # What zipfile, lxml and python-docx raise for a damaged file. RuntimeError: encrypted, or nested too deep.
 _DAMAGED = (
     *(BadZipFile, zlib_error, EOFError, OSError, RuntimeError),
-    *(SyntaxError, LookupError, ValueError, AttributeError),
+    *(SyntaxError, LookupError, ValueError, TypeError, AttributeError),
 )
 
 _MARKS = (

@@ -11,9 +11,9 @@ function place(link) {
   return id && { document: decodeURIComponent(id), start: Number(start), end: Number(end) };
 }
 
-// The other citations of the same answer that stand in the same document.
+// The other citations of the same answer that stand in the same document; an abstention has none.
 function others(link, { document, start, end }) {
-  const links = [...(link.closest(".answer")?.querySelectorAll("a.cite") ?? [])];
+  const links = [...(link.closest(".answer:not(.none)")?.querySelectorAll("a.cite") ?? [])];
   return links
     .map(place)
     .filter((p) => p && p.document === document && (p.start !== start || p.end !== end))

@@ -32,8 +32,8 @@ TITLE = "Ask the documents"
 EXAMPLES = {
     "Who answered AFP by email?": "002_2fbc8ae10631dfbe.txt",
     "How many people crossed from North Africa to Italy in early 2016?": "001_6ffc1dc2ee03bbc0.txt",
-    "Where was the joint operations room agreed?": "003_2d24855e0e391c40.txt",
-    "Who is the Secretary General of NATO?": "000_6ccbc2743614ce45.txt",
+    "How many people reached Europe through Libya in the past four years?": "003_2d24855e0e391c40.txt",
+    "Who is the head of NATO?": "002_2fbc8ae10631dfbe.txt",
     "What did the operation cost?": "000_6ccbc2743614ce45.txt",
 }
 """Questions to start with, each offered where the document that it is about is in the index."""
@@ -180,7 +180,7 @@ def build_page(opening: Opening) -> gr.Blocks:
                     label="Your question",
                     show_label=False,
                     container=False,
-                    placeholder="Ask the documents a question",
+                    placeholder="Ask a question",
                     lines=1,
                     max_lines=4,
                     autofocus=True,
@@ -201,7 +201,7 @@ def build_page(opening: Opening) -> gr.Blocks:
             chat.example_select(show_example, turns, asked, queue=False, **_HIDDEN),
         ):
             shown.then(None, js=_SCROLL_TO_QUESTION)
-            shown.then(answer_question, turns, answered, **_HIDDEN, **_TOGETHER)
+            shown.then(answer_question, turns, answered, **(_HIDDEN | _TOGETHER | _PENDING))
         restart.click(lambda: ("", [], (), ""), None, asked, queue=False, **_HIDDEN)
         page.load(tell_status, None, [status, chat], concurrency_limit=None, **_HIDDEN)
         api(ask, api_name="ask", **_TOGETHER)
@@ -209,6 +209,7 @@ def build_page(opening: Opening) -> gr.Blocks:
 
 
 _HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_PENDING: dict[str, Any] = {"show_progress": "minimal"}
 _TOGETHER: dict[str, Any] = {"concurrency_id": "ask"}  # page and API share the limit
 _WELCOME = "### What would you like to know?\nAnswers are quoted word for word from the documents."
 _LIVE = '<span role="status">${value}</span>'

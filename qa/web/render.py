@@ -27,9 +27,11 @@ CONFIDENCE_WORDS = (
 NEAREST_PASSAGES = 3  # shown when the documents do not say
 EXCERPT_CHARACTERS = 280
 CONTEXT_CHARACTERS = 300  # of a sentence, on each side of the quote
+LEAST_PARAGRAPH = 100  # characters of a line, on average, from which on a line is a paragraph
 SOURCE_CHARACTERS = 100_000  # of a document, around the cited words
 
 _CONTROL = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r\f"} | {0x7F: 0x2421}
+_SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 REPLACEMENT = "\ufffd"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -218,19 +220,22 @@ def _window(text: str, start: int, end: int) -> Range:
 
 
 def _document_text(document: Document, window: Range, cited: Range, others: Sequence[Range]) -> str:
-    """The text in runs, by turns readable and hidden; the hidden ones folded."""
+    """The text in runs, by turns readable and hidden; the hidden ones folded. Where the lines are whole
+    paragraphs, they are set apart."""
     marks = [(cited, "cited"), *((other, "also") for other in others)]
+    line_ends = document.text.count("\n", *window)
+    apart = line_ends * LEAST_PARAGRAPH < window[1] - window[0]
     runs, position = [], window[0]
     for start, end in [*_hidden_runs(document, window), (window[1], window[1])]:
         readable = _trimmed(document.text, position, start)
         if readable[0] < readable[1]:
-            runs.append(f'<div class="run" dir="auto">{_marked(document, readable, marks)}</div>')
+            runs.append(f'<div class="run" dir="auto">{_marked(document, readable, marks, apart)}</div>')
         if start < end:
             opened = " open" if max(start, cited[0]) < min(end, cited[1]) else ""
             runs.append(
-                f'<details class="hidden-text"{opened}><summary>Not read: repeated or not part of the text '
+                f'<details class="hidden-text"{opened}><summary>Not read: repeats, boilerplate '
                 f'({end - start:,} characters)</summary><div class="run" dir="auto">'
-                f"{_marked(document, (start, end), marks)}</div></details>"
+                f"{_marked(document, (start, end), marks, apart)}</div></details>"
             )
         position = end
     return "".join(runs)
@@ -250,7 +255,7 @@ def _hidden_runs(document: Document, window: Range) -> list[Range]:
     return runs
 
 
-def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]]) -> str:
+def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]], apart: bool) -> str:
     """A run of text, cut wherever a mark or a page starts or ends."""
     pages = {offset: number for number, offset in enumerate(document.pages or (), start=1)}
     edges = {edge for mark, _ in marks for edge in mark} | pages.keys()
@@ -260,6 +265,8 @@ def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]]) 
         if start in pages:
             html.append(f'<span class="page">page {pages[start]}</span>')
         piece = _escape(document.text[start:end])
+        if apart:
+            piece = _SINGLE_LINE_END.sub('\n<span class="gap"></span>', piece)
         kind = next((kind for (first, last), kind in marks if first <= start and end <= last), None)
         html.append(f'<mark class="{kind}">{piece}</mark>' if kind else piece)
     return "".join(html)
