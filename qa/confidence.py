@@ -18,6 +18,7 @@ from pathlib import Path
 from qa.errors import MissingWeights
 from qa.reader.decode import agreeing, answer_words
 from qa.types import Hit, Span
+from qa.words import FUNCTION_WORDS
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 
@@ -94,102 +95,10 @@ def _quote(span: Span, hits: Sequence[Hit]) -> str:
     return hit.text[span.start - hit.passage.start : span.end - hit.passage.start]
 
 
-_FUNCTION_WORDS = frozenset(
-    [
-        "a",
-        "about",
-        "after",
-        "all",
-        "also",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "before",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "many",
-        "may",
-        "me",
-        "more",
-        "most",
-        "much",
-        "must",
-        "not",
-        "of",
-        "off",
-        "on",
-        "or",
-        "our",
-        "out",
-        "over",
-        "say",
-        "said",
-        "says",
-        "she",
-        "he",
-        "should",
-        "so",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "up",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
-
-
 def overlap(question: str, text: str) -> float:
     """The share of the question's telling words that stand in the text, by their first five letters
     (a stem good enough to compare); 0 where the question has none."""
-    telling = {word[:5] for word in answer_words(question) if word not in _FUNCTION_WORDS}
+    telling = {word[:5] for word in answer_words(question) if word not in FUNCTION_WORDS}
     there = {word[:5] for word in answer_words(text)}
     return len(telling & there) / len(telling) if telling else 0.0
 

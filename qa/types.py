@@ -143,7 +143,7 @@ class Citation:
             "document": self.document.id,
             "title": self.document.title,
             "date": self.document.date,
-            "path": self.document.path,
+            "file": self.document.path,
             "sha256": self.document.sha256,
             "page": self.page,
             "start": self.start,

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -304,16 +305,10 @@ def test_an_index_of_another_embedder_is_named_with_both_and_the_command(tmp_pat
         local(tmp_path, embedder="other")
 
 
-def foreign(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE mine (x)")
-
-
 @pytest.mark.parametrize(
     "damage",
     [
         lambda path: path.write_bytes(b"not a database at all" * 100),
-        foreign,
         lambda path: path.write_bytes(b""),
     ],
 )
@@ -324,6 +319,21 @@ def test_a_damaged_database_is_named_with_the_command_that_mends_it(
     before = (tmp_path / "corpus.sqlite3").read_bytes()
     with pytest.raises(BadIndex, match=r"damaged.*--rebuild"):
         LocalStore.open(tmp_path, SETTINGS)
+    assert (tmp_path / "corpus.sqlite3").read_bytes() == before
+
+
+def test_another_programs_database_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "corpus.sqlite3")) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    before = (tmp_path / "corpus.sqlite3").read_bytes()
+    actions: list[Callable[[], object]] = [
+        lambda: LocalStore.open(tmp_path, SETTINGS),
+        lambda: LocalStore.create(tmp_path, SETTINGS),
+        lambda: LocalStore.erase(tmp_path),
+    ]
+    for action in actions:
+        with pytest.raises(BadIndex, match=r"another program's database.*choose another folder"):
+            action()
     assert (tmp_path / "corpus.sqlite3").read_bytes() == before
 
 

@@ -27,6 +27,7 @@ from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
 from qa.store.vectors import VectorFile
 from qa.types import Document, Passage, Range
+from qa.words import FUNCTION_WORDS
 
 VECTORS = "vectors.faiss"
 SCHEMA = "1"
@@ -358,17 +359,7 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(re.findall(r"\w+", text.lower())))
 
 
-# Words of questions that say nothing about where the answer stands. "us" is not one: it may be the US.
-_STOP_WORDS = frozenset(
-    _words(
-        "a about an and any are as at be been by can could did do does for from had has have he her his how "
-        "i in is it its many much of on or our s she should so t tell that the their them there these they "
-        "this to was we were what when where which who whom whose why will with would you your"
-    )
-)
-
-
 def _terms(query: str) -> list[str]:
     """The words to look for, at most MOST_TERMS; stop words only where there is nothing else."""
     words = _words(query)
-    return ([word for word in words if word not in _STOP_WORDS] or words)[:MOST_TERMS]
+    return ([word for word in words if word not in FUNCTION_WORDS] or words)[:MOST_TERMS]
