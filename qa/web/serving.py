@@ -10,7 +10,6 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Gradio and huggingface_hub read these once, when they are imported.
@@ -20,16 +19,20 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from qa.errors import QAError
-from qa.web.page import Opening, build_page
+from qa.web.files import send_original, take_upload
+from qa.web.opening import Opening
+from qa.web.page import STYLES, build_page
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qa.engine import QA
 
-HERE = Path(__file__).parent
 QUESTIONS_AT_ONCE = 2
 
 # Gradio starts its page from inline scripts and renders gr.HTML with `new Function`; handlers in
@@ -91,11 +94,26 @@ def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) 
             font=("system-ui", "sans-serif"),
             font_mono=("ui-monospace", "monospace"),
         ),
-        css_paths=HERE / "style.css",
-        app_kwargs={"middleware": [Middleware(_StrictHeaders)]},
+        css_paths=STYLES,
+        app_kwargs={"middleware": [Middleware(_StrictHeaders)], "routes": _routes(opening)},
     )
     opening.begin()
     return page
+
+
+def _routes(opening: Opening) -> list[Route]:
+    """What the page links to or sends files to, beside Gradio's own addresses."""
+
+    async def original(request: Request) -> Response:
+        return await send_original(request, opening.qa)
+
+    async def upload(request: Request) -> Response:
+        return await take_upload(request, opening.qa)
+
+    return [
+        Route("/original", original, methods=["GET"]),
+        Route("/upload", upload, methods=["PUT"]),
+    ]
 
 
 class _StrictHeaders:
