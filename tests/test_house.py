@@ -12,7 +12,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
-MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing"}
+MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
 
 MAY_IMPORT = {
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "qa.words": set(),
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
+    "qa.uploads": BASE | ROOMS | {"qa.indexing"},
     "qa.engine": BASE | ROOMS | MIDDLE,
     "qa.verification": ENGINE,
     "qa.evaluation": ENGINE,
