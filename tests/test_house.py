@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "qa.verification": ENGINE,
     "qa.evaluation": ENGINE,
     "qa.training": ENGINE | {"qa.evaluation"},
-    "qa.web": ENGINE,
+    "qa.web": ENGINE | {"qa.evaluation"},
     "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web"},
     "qa.__main__": {"qa.cli"},
 }

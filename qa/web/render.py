@@ -52,8 +52,8 @@ def found(answer: Json) -> str:
         f'<p class="sentence" dir="auto">{_sentence(best)} {_link(best, numbers)}</p>'
         f'<p class="from">{_place(best, numbers)}</p>'
         + (f'<h3>Also says so</h3><ul class="places">{also}</ul>' if also else "")
-        + _others(answer, numbers)
         + _meta(answer)
+        + _others(answer, numbers)
         + "</div>"
     )
 
@@ -92,19 +92,18 @@ def _others(answer: Json, numbers: Numbers) -> str:
 
 
 def _differ(answers: Sequence[Json], numbers: Numbers) -> str:
-    """One row for each answer, newest document first, those without a date last."""
-    rows = sorted(answers, key=lambda each: each["citations"][0]["date"] or "", reverse=True)
-    documents = {citation["document"] for each in answers for citation in each["citations"]}
+    """One row for each answer in each document, newest first, those without a date last."""
+    given = {(each["text"], c["document"]): (each, c) for each in answers for c in each["citations"][::-1]}
+    rows = sorted(given.values(), key=lambda row: row[1]["date"] or "", reverse=True)
+    documents = {citation["document"] for _, citation in rows}
     caption = "Sources differ" if len(documents) > 1 else "The source gives more than one answer"
     body = "".join(
-        f'<tr><th scope="row"><bdi>{escape(row["text"])}</bdi>'
-        f'<span class="sure">{confidence_in_words(row["confidence"])}</span></th>'
-        f'<td data-label="Document">{_title(row["citations"][0])}</td>'
-        f'<td data-label="Date">{date(row["citations"][0]["date"]) or "unknown"}</td>'
-        f'<td data-label="Quote" dir="auto">{_sentence(row["citations"][0])} '
-        + " ".join(_link(citation, numbers) for citation in row["citations"])
-        + "</td></tr>"
-        for row in rows
+        f'<tr><th scope="row">{isolated(each["text"])}'
+        f'<span class="sure">{confidence_in_words(each["confidence"])}</span></th>'
+        f'<td data-label="Document">{_title(citation)}</td>'
+        f'<td data-label="Date">{date(citation["date"]) or "unknown"}</td>'
+        f'<td data-label="Quote" dir="auto">{_sentence(citation)} {_link(citation, numbers)}</td></tr>'
+        for each, citation in rows
     )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Answer", "Document", "Date", "Quote"))
     return (

@@ -6,6 +6,7 @@ no run history, and a content security policy that lets the browser talk to this
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
@@ -19,9 +20,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from qa.errors import QAError
+from qa.web.evaluation import evaluation_page
 from qa.web.files import send_original, take_upload
 from qa.web.opening import Opening
 from qa.web.page import STYLES, build_page
@@ -110,7 +113,15 @@ def _routes(opening: Opening) -> list[Route]:
     async def upload(request: Request) -> Response:
         return await take_upload(request, opening.qa)
 
+    async def evaluation(request: Request) -> Response:
+        chosen = request.query_params
+        number = int(page) if (page := chosen.get("page", "")[:6]).isdecimal() else 1
+        return HTMLResponse(
+            await asyncio.to_thread(evaluation_page, chosen.get("show") == "failures", number)
+        )
+
     return [
+        Route("/evaluation", evaluation, methods=["GET"]),
         Route("/original", original, methods=["GET"]),
         Route("/upload", upload, methods=["PUT"]),
     ]
