@@ -81,7 +81,8 @@ def _scores(figures: Mapping[str, Any]) -> str:
         'aria-label="Scores by kind of question"><table class="figures"><thead><tr><td></td>'
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
         '<p class="facts">Right: right words, the right document cited first (of the answerable). '
-        "Declined: of the unanswerable. EM and F1 as in SQuAD 2.0: declining an unanswerable question counts 100.</p>"
+        "Declined: of the unanswerable. "
+        "EM and F1 as in SQuAD 2.0: declining an unanswerable question counts 100.</p>"
     )
 
 
