@@ -167,8 +167,9 @@ def _question(record: Record) -> str:
     return (
         f'<tr class="{"right" if record.right else "wrong"}"><th scope="row">{asked}'
         f'<span class="facts">{escape(record.id)} · {escape(record.kind)}</span></th>'
-        f"<td>{isolated(expected(record))}</td><td>{given}</td><td>{where}</td>"
-        f"<td>{100 * record.confidence:.0f} %</td><td>{escape(verdict)}</td></tr>"
+        f'<td data-label="Expected">{isolated(expected(record))}</td><td data-label="Given">{given}</td>'
+        f'<td data-label="Where">{where}</td>'
+        f'<td data-label="Confidence">{100 * record.confidence:.0f} %</td><td>{escape(verdict)}</td></tr>'
     )
 
 

@@ -6,8 +6,6 @@ server; they hand back HTML made here, in which every word of a document is esca
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,75 +13,19 @@ import gradio as gr
 from gradio.events import api
 
 from qa.errors import BadQuestion, QAError
-from qa.web import talk
-from qa.web.markup import failure
+from qa.web.calls import conversation_calls, history_calls, source_calls
+from qa.web.desk import Desks
 from qa.web.opening import Opening
-from qa.web.source_view import references, source
-from qa.web.sources import Sources, in_words
 
 HERE = Path(__file__).parent
 TITLE = "Ask the documents"
-SCRIPTS = ("source.js", "sources.js", "uploads.js", "talk.js", "status.js")
+SCRIPTS = ("source.js", "sources.js", "uploads.js", "talk.js", "after.js", "history.js", "status.js")
 STYLES = [HERE / name for name in ("style.css", "side.css", "talk.css", "source.css")]
-QUESTIONS_AT_ONCE = 2
 
 
 def build_page(opening: Opening) -> gr.Blocks:
     """The page and its API endpoint `/ask`, over the index that `opening` opens."""
-    sources = Sources()
-    answering = asyncio.Semaphore(QUESTIONS_AT_ONCE)
-
-    async def status(_: object) -> dict[str, Any]:
-        try:
-            qa = await asyncio.wrap_future(opening.begin())
-            documents = len(await asyncio.to_thread(sources.known, qa))
-        except QAError as error:
-            return {"failed": True, "says": str(error)}
-        return {
-            "failed": False,
-            "says": in_words(documents, qa.passage_count),
-            "min_confidence": qa.min_confidence,
-            "coverage": talk.coverage(qa),
-            "may_change": True,
-        }
-
-    async def ask(request: Mapping[str, Any]) -> dict[str, Any]:
-        asked = talk.Asked.of(request)
-        try:
-            qa = await asyncio.wrap_future(opening.begin())
-        except QAError as error:
-            return {"html": failure(str(error)), "told": None}
-        async with answering:
-            return await asyncio.to_thread(talk.reply, qa, sources, asked)
-
-    def starters(_: object) -> list[str]:
-        return []
-
-    def list_sources(request: Mapping[str, Any]) -> dict[str, Any]:
-        return sources.page(opening.qa(), str(request["query"]), int(request["first"]), removable=True)
-
-    def matching_sources(request: Mapping[str, Any]) -> list[str]:
-        return [info.id for info in sources.matching(opening.qa(), str(request["query"]))]
-
-    def remove_source(request: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            opening.qa().remove([str(request["document"])])
-        except QAError as error:
-            return {"failed": True, "says": str(error)}
-        qa = opening.qa()
-        return {"failed": False, "says": in_words(len(sources.known(qa)), qa.passage_count)}
-
-    def show_source(request: Mapping[str, Any]) -> dict[str, Any]:
-        """`request`: document id, start, end, and `others`, a list of (start, end)."""
-        start, end = int(request["start"]), int(request["end"])
-        others = [(int(first), int(last)) for first, last in request["others"]]
-        try:
-            document = opening.qa().document(str(request["document"]))
-        except QAError as error:
-            return {"html": failure(str(error))}
-        html = source(document, start, end, others)
-        cited = 0 <= start < end <= len(document.text)
-        return {"html": html, "references": references(document, start, end) if cited else None}
+    desks = Desks(opening)
 
     def ask_api(
         question: str,
@@ -112,15 +54,7 @@ def build_page(opening: Opening) -> gr.Blocks:
             elem_id="page",
             apply_default_css=False,
             js_on_load=_script(),
-            server_functions=[
-                status,
-                ask,
-                starters,
-                list_sources,
-                matching_sources,
-                remove_source,
-                show_source,
-            ],
+            server_functions=[*conversation_calls(desks), *source_calls(desks), *history_calls(desks)],
         )
         api(ask_api, api_name="ask", concurrency_id="ask")
     return page  # type: ignore[no-any-return]
