@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
-from qa.errors import BadQuestion, QAError
+from qa.errors import QAError
 from qa.web import talk
+from qa.web.api import add_endpoints
 from qa.web.markup import failure
 from qa.web.opening import Opening
 from qa.web.source_view import references, source
@@ -26,10 +26,11 @@ TITLE = "Ask the documents"
 SCRIPTS = ("source.js", "sources.js", "uploads.js", "talk.js", "status.js")
 STYLES = [HERE / name for name in ("style.css", "side.css", "talk.css", "source.css")]
 QUESTIONS_AT_ONCE = 2
+KEPT_SECONDS = (3600, 3600)  # how often what was sent, and not added, is deleted, and from what age on
 
 
-def build_page(opening: Opening) -> gr.Blocks:
-    """The page and its API endpoint `/ask`, over the index that `opening` opens."""
+def build_page(opening: Opening, read_only: bool = False) -> gr.Blocks:
+    """The page and the endpoints for programs, over the index that `opening` opens."""
     sources = Sources()
     answering = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
@@ -44,7 +45,7 @@ def build_page(opening: Opening) -> gr.Blocks:
             "says": in_words(documents, qa.passage_count),
             "min_confidence": qa.min_confidence,
             "coverage": talk.coverage(qa),
-            "may_change": True,
+            "may_change": not read_only,
         }
 
     async def ask(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,12 +61,16 @@ def build_page(opening: Opening) -> gr.Blocks:
         return []
 
     def list_sources(request: Mapping[str, Any]) -> dict[str, Any]:
-        return sources.page(opening.qa(), str(request["query"]), int(request["first"]), removable=True)
+        return sources.page(
+            opening.qa(), str(request["query"]), int(request["first"]), removable=not read_only
+        )
 
     def matching_sources(request: Mapping[str, Any]) -> list[str]:
         return [info.id for info in sources.matching(opening.qa(), str(request["query"]))]
 
     def remove_source(request: Mapping[str, Any]) -> dict[str, Any]:
+        if read_only:
+            return {"failed": True, "says": "The documents of this server cannot be changed."}
         try:
             opening.qa().remove([str(request["document"])])
         except QAError as error:
@@ -85,28 +90,7 @@ def build_page(opening: Opening) -> gr.Blocks:
         cited = 0 <= start < end <= len(document.text)
         return {"html": html, "references": references(document, start, end) if cited else None}
 
-    def ask_api(
-        question: str,
-        history: list[list[str]] | None = None,
-        k: int = 8,
-        documents: list[str] | None = None,
-        min_confidence: float | None = None,
-    ) -> dict[str, Any]:
-        """The exact words of the documents that answer a question, with their places; or why there are none.
-
-        `history` holds the earlier turns as [question, answer] pairs, oldest first. `k` passages are
-        read. `documents` restricts the answer to these ids. Below `min_confidence`, 0 to 1, the answer
-        is "the documents do not say".
-        """
-        try:
-            answer = opening.qa().ask(
-                question, history=_pairs(history), k=k, documents=documents, min_confidence=min_confidence
-            )
-        except QAError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        return answer.to_dict()
-
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=KEPT_SECONDS) as page:
         gr.HTML(
             (HERE / "page.html").read_text(encoding="utf-8"),
             elem_id="page",
@@ -122,7 +106,7 @@ def build_page(opening: Opening) -> gr.Blocks:
                 show_source,
             ],
         )
-        api(ask_api, api_name="ask", concurrency_id="ask")
+        add_endpoints(opening, read_only)
     return page  # type: ignore[no-any-return]
 
 
@@ -130,15 +114,3 @@ def _script() -> str:
     """The panes' scripts, each in a block of its own; what one offers the others it puts into `page`."""
     blocks = ((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return "const page = {};\n" + "".join(f"{{\n{block}}}\n" for block in blocks)
-
-
-def _pairs(history: list[list[str]] | None) -> list[tuple[str, str]]:
-    """The history of a request, which may hold anything JSON can."""
-    match history or []:
-        case [*pairs] if all(
-            isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs
-        ):
-            return [(question, answer) for question, answer in pairs]
-    raise BadQuestion(
-        'The history is not a list of [question, answer] pairs; expected, for example: [["Who …?", "…"]]'
-    )
