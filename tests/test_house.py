@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "qa.evaluation": ENGINE,
     "qa.training": ENGINE | {"qa.evaluation"},
     "qa.web": ENGINE | {"qa.evaluation"},
-    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web"},
+    "qa.mcp": ENGINE,
+    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web", "qa.mcp"},
     "qa.__main__": {"qa.cli"},
 }
 
@@ -68,6 +69,7 @@ def test_importing_the_package_or_asking_for_help_loads_no_model_library() -> No
     code = (
         "import sys, qa, qa.cli\n"
         "heavy = {'torch', 'faiss', 'transformers', 'sentence_transformers', 'gradio', 'sklearn', 'pandas'}\n"
+        "heavy |= {'mcp', 'mcp_types'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

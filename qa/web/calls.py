@@ -36,7 +36,6 @@ def conversation_calls(desks: Desks) -> Calls:
             "says": says,
             "min_confidence": desk.qa.min_confidence,
             "coverage": talk.coverage(desk.qa),
-            "may_change": True,
         }
 
     async def starters(_: object) -> list[str]:
@@ -67,13 +66,13 @@ def conversation_calls(desks: Desks) -> Calls:
     return [status, starters, ask, following, judge]
 
 
-def source_calls(desks: Desks) -> Calls:
+def source_calls(desks: Desks, read_only: bool) -> Calls:
     """The list of documents, and one of them."""
 
     async def list_sources(request: Request) -> dict[str, Any]:
         desk = await desks.open()
         query, first = str(request["query"]), int(request["first"])
-        return await asyncio.to_thread(desk.sources.page, desk.qa, query, first, True)
+        return await asyncio.to_thread(desk.sources.page, desk.qa, query, first, not read_only)
 
     async def matching_sources(request: Request) -> list[str]:
         desk = await desks.open()
@@ -81,6 +80,8 @@ def source_calls(desks: Desks) -> Calls:
         return [info.id for info in found]
 
     async def remove_source(request: Request) -> dict[str, Any]:
+        if read_only:
+            return {"failed": True, "says": "The documents of this server cannot be changed."}
         desk = await desks.open()
 
         def remove() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -24,8 +25,10 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from qa.errors import QAError
+from qa.uploads import LARGEST_UPLOAD
 from qa.web.evaluation import evaluation_page
 from qa.web.files import send_original, take_upload
+from qa.web.guard import Doorkeeper, Gate
 from qa.web.opening import Opening
 from qa.web.page import STYLES, build_page
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qa.engine import QA
+    from qa.web.accounts import Accounts
 
 QUESTIONS_AT_ONCE = 2
 
@@ -57,25 +61,46 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-def serve(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serve the chat until interrupted.
-
-    The page answers at once; the index is opened by `open_qa` in the background. Raises `QAError`
-    where the address cannot be listened on.
-    """
-    page = start(open_qa, host, port)
+def serve(
+    open_qa: Callable[[], QA],
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    accounts: Accounts | None = None,
+    root_path: str = "",
+    read_only: bool = False,
+) -> None:
+    """Serve the chat until interrupted; the parameters are those of `start`, and so is what it raises."""
+    page = start(open_qa, host, port, accounts=accounts, root_path=root_path, read_only=read_only)
     print(f"Ask at {page.local_url} (Ctrl+C ends)", flush=True)
     page.block_thread()
 
 
-def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> gr.Blocks:
+def start(
+    open_qa: Callable[[], QA],
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    accounts: Accounts | None = None,
+    root_path: str = "",
+    read_only: bool = False,
+) -> gr.Blocks:
     """Serve the chat from threads of this process and return; `.close()` ends it.
 
-    Raises `QAError` where the address cannot be listened on.
+    The page answers at once; the index is opened by `open_qa` in the background. `accounts` are asked
+    for on every address, files included. `root_path` is the prefix under which a reverse proxy offers
+    the chat, such as /qa. `read_only` leaves out uploads and removal. Raises `QAError` where the address
+    cannot be listened on.
     """
     _check_address(host, port)
+    _check_root_path(root_path)
     opening = Opening(open_qa)
-    page = build_page(opening)
+    page = build_page(opening, read_only)
+    # In this order: headers on every response, then the door, then the gate.
+    guard = [Middleware(_StrictHeaders)]
+    if accounts is not None:
+        guard.append(Middleware(Doorkeeper, accounts=accounts))
+    guard.append(Middleware(Gate, read_only=read_only))
     page.queue(default_concurrency_limit=QUESTIONS_AT_ONCE)
     page.launch(
         server_name=host,
@@ -89,7 +114,8 @@ def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) 
         ssr_mode=False,
         mcp_server=False,
         footer_links=[],
-        max_file_size=0,
+        max_file_size=0 if read_only else LARGEST_UPLOAD,
+        root_path=root_path or None,
         theme=gr.themes.Default(
             primary_hue=gr.themes.colors.teal,
             secondary_hue=gr.themes.colors.teal,
@@ -98,7 +124,7 @@ def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) 
             font_mono=("ui-monospace", "monospace"),
         ),
         css_paths=STYLES,
-        app_kwargs={"middleware": [Middleware(_StrictHeaders)], "routes": _routes(opening)},
+        app_kwargs={"middleware": guard, "routes": _routes(opening)},
     )
     opening.begin()
     return page
@@ -125,6 +151,14 @@ def _routes(opening: Opening) -> list[Route]:
         Route("/original", original, methods=["GET"]),
         Route("/upload", upload, methods=["PUT"]),
     ]
+
+
+def _check_root_path(prefix: str) -> None:
+    if prefix and not re.fullmatch(r"(?:https?://[\w.:-]+)?(?:/[\w.~-]+)*", prefix):
+        raise QAError(
+            f"The root path is {prefix!r}; expected a prefix such as /qa, without a slash at its end: "
+            "qa chat --root-path /qa"
+        )
 
 
 class _StrictHeaders:

@@ -89,9 +89,9 @@ page.sourcesChanged = async (gone = []) => {
   await load();
 };
 
-page.sourcesOpened = (known) => {
-  element.querySelector("#add").hidden = !known.may_change;
-  load();
+page.sourcesOpened = async () => {
+  await load();
+  element.querySelector("#add").hidden = !shown.removable;
 };
 
 // Two tabs: sources and history.
