@@ -105,7 +105,7 @@ function turnTo(tab) {
   }
   if (tab.id === "tab-history") page.loadHistory?.();
 }
-side.querySelector("[role=tablist]").addEventListener("click", (event) => {
+side.querySelector(".tabs").addEventListener("click", (event) => {
   if (event.target.matches("[role=tab]")) turnTo(event.target);
   else if (event.target.matches(".close")) closeSide(true);
 });
