@@ -21,7 +21,7 @@ from qa.uploads import LARGEST_UPLOAD, MOST_UPLOADS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from qa.web.accounts import Accounts
+    from qa.accounts import Accounts
 
 LARGEST_REQUEST = 4 * 2**20  # bytes of a question with its conversation
 LARGEST_SENDING = 4 * LARGEST_UPLOAD  # bytes of several files at once
