@@ -47,7 +47,7 @@ def test_a_question_is_answered_and_its_number_opens_the_source_at_the_words(
 ) -> None:
     with visit(browser, chat_url, size, scheme) as page:
         expect(page.locator("#status")).to_contain_text("5 documents", timeout=60_000)
-        expect(page.get_by_role("button", name=ANSWERED)).to_be_visible()
+        expect(page.locator("#starters button").first).to_be_visible(timeout=60_000)
         page.screenshot(path=tmp_path / "start.png")
 
         answer = ask(page, ANSWERED)
@@ -100,11 +100,18 @@ def test_a_source_opens_and_closes_by_keyboard(browser: Browser, chat_url: str) 
         expect(link).to_be_focused()
 
 
-def test_an_example_is_asked_by_a_click(browser: Browser, chat_url: str) -> None:
+def test_a_starter_question_is_asked_by_a_click_and_answered(browser: Browser, chat_url: str) -> None:
     with visit(browser, chat_url) as page:
-        page.get_by_role("button", name=ANSWERED).click(timeout=60_000)
-        expect(page.locator("#conversation .asked")).to_have_text(ANSWERED)
-        expect(page.locator("#conversation .answer strong").first).to_contain_text("Spindler", timeout=60_000)
+        starter = page.locator("#starters button").first
+        question = starter.inner_text(timeout=60_000)
+        starter.click()
+        expect(page.locator("#conversation .asked")).to_have_text(question)
+        expect(page.locator("#conversation .answer strong").first).to_be_visible(timeout=60_000)
+        following = page.locator(".next-questions button").first
+        question = following.inner_text(timeout=30_000)
+        following.click()
+        expect(page.locator("#conversation .asked").last).to_have_text(question)
+        expect(page.locator("#conversation .answer strong").nth(1)).to_be_visible(timeout=60_000)
 
 
 def test_a_follow_up_leans_on_its_own_conversation_only(browser: Browser, chat_url: str) -> None:

@@ -81,7 +81,8 @@ def _scores(figures: Mapping[str, Any]) -> str:
         'aria-label="Scores by kind of question"><table class="figures"><thead><tr><td></td>'
         f"{heads}</tr></thead><tbody>{body}</tbody></table></div>"
         '<p class="facts">Right: right words, the right document cited first (of the answerable). '
-        "Declined: of the unanswerable. EM and F1 as in SQuAD 2.0: declining an unanswerable question counts 100.</p>"
+        "Declined: of the unanswerable. "
+        "EM and F1 as in SQuAD 2.0: declining an unanswerable question counts 100.</p>"
     )
 
 
@@ -166,8 +167,9 @@ def _question(record: Record) -> str:
     return (
         f'<tr class="{"right" if record.right else "wrong"}"><th scope="row">{asked}'
         f'<span class="facts">{escape(record.id)} · {escape(record.kind)}</span></th>'
-        f"<td>{isolated(expected(record))}</td><td>{given}</td><td>{where}</td>"
-        f"<td>{100 * record.confidence:.0f} %</td><td>{escape(verdict)}</td></tr>"
+        f'<td data-label="Expected">{isolated(expected(record))}</td><td data-label="Given">{given}</td>'
+        f'<td data-label="Where">{where}</td>'
+        f'<td data-label="Confidence">{100 * record.confidence:.0f} %</td><td>{escape(verdict)}</td></tr>'
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from qa.evaluation.metrics import risk_coverage
 
 WIDTH, HEIGHT = 340, 260
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40  # margins
+LEFT, RIGHT, TOP, BOTTOM = 46, 18, 12, 40  # margins
 BINS = 10
 LATENCY_BINS = 20
 

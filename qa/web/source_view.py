@@ -51,10 +51,9 @@ def references(document: Document, start: int, end: int) -> dict[str, str]:
     """The quote with its reference, to be copied: as plain text, as Markdown, and as a link, relative
     to the page, that opens the document's file at the words where its format allows that."""
     citation = Citation(document, start, end)
-    quote = " ".join(sendable(citation.quote).split())
-    title = " ".join(sendable(document.title).split())
+    quote = _flat(citation.quote)
     page = f"page {citation.page}" if citation.page else ""
-    place = ", ".join(filter(None, [title, document.date, page, sendable(document.id)]))
+    place = _flat(", ".join(filter(None, [document.title, document.date, page, document.id])))
     fragment = f"page={citation.page}" if citation.page else f":~:text={_text_fragment(quote)}"
     return {
         "text": f"“{quote}” ({place})",
@@ -74,6 +73,11 @@ _COPY = (
     '<button type="button" value="markdown">Markdown</button>'
     '<button type="button" value="link">link</button></span>'
 )
+
+
+def _flat(text: str) -> str:
+    """A text on one line."""
+    return " ".join(sendable(text).split())
 
 
 def _text_fragment(quote: str) -> str:

@@ -66,22 +66,23 @@ async function ask(question, from = asked.length, settings = {}) {
   stopEditing();
   field.value = "";
   grow();
-  forget(from);
   busy = true;
-  const turn = { question, told: null, element: show(question) };
+  const keeping = page.keeping(from);
+  forget(from);
+  const turn = { question, told: null, kept: null, element: show(question) };
+  turn.request = {
+    question,
+    history: asked.map((past) => past.told).filter(Boolean),
+    choice,
+    min_confidence: settings.min_confidence ?? page.least(),
+  };
   const reply = turn.element.querySelector(".reply");
   reply.setAttribute("aria-busy", "true");
   asked.push(turn);
   scrollTo(turn.element);
   let given;
   try {
-    given = await server.ask({
-      question,
-      history: asked.slice(0, -1).map((past) => past.told).filter(Boolean),
-      choice,
-      min_confidence: settings.min_confidence ?? page.least(),
-      ...page.keeping?.(asked.length - 1),
-    });
+    given = await server.ask({ ...turn.request, ...(await keeping) });
   } catch {
     given = { html: '<div class="answer failure"><p>The server did not answer; is it still running?</p></div>' };
   }
@@ -94,7 +95,7 @@ async function ask(question, from = asked.length, settings = {}) {
   scrollTo(turn.element);
   const words = reply.querySelector(".sentence, .verdict, .failure");
   page.announce([words?.textContent, reply.querySelector(".confidence")?.firstChild.data].filter(Boolean).join(" "));
-  page.answered?.(turn, given, asked.length - 1);
+  page.answered(turn, given);
 }
 page.ask = ask;
 page.asked = asked;
@@ -104,8 +105,8 @@ page.begin = (kept = []) => {
   forget(0);
   stopEditing();
   say("");
-  for (const { question, html, told } of kept) {
-    const turn = { question, told, element: show(question) };
+  for (const { question, html, told, kept: number } of kept) {
+    const turn = { question, told, kept: number, element: show(question) };
     turn.element.querySelector(".reply").innerHTML = html;
     asked.push(turn);
   }
@@ -161,7 +162,7 @@ turns.addEventListener("click", (event) => {
   else if (pressed.matches(".edit-asked-as")) {
     edit(number, pressed.parentElement.querySelector(".asked-as bdi").textContent);
   } else if (pressed.matches(".undo") && !busy) {
-    page.undone?.(number);
+    page.undone(number);
     forget(number);
     field.value = question;
     grow();
@@ -176,7 +177,7 @@ element.querySelector("#starters").addEventListener("click", (event) => {
 
 element.querySelector("#restart").addEventListener("click", () => {
   page.begin();
-  page.restarted?.();
+  page.restarted();
   field.focus();
 });
 
