@@ -312,6 +312,21 @@ def test_accounts_are_asked_for_on_every_address(qa: QA, tmp_path: Path) -> None
         assert Client(url, headers=right, verbose=False).predict(api_name="/health")["status"] == "ready"
 
 
+def test_guessing_passwords_keeps_nobody_out_who_has_been_in(qa: QA) -> None:
+    with serving(lambda: qa, accounts=Accounts({"mira": hashed("right")})) as url:
+        right = authorization("mira", "right")
+        assert httpx.get(url, headers=right).status_code == 200
+        with ThreadPoolExecutor(30) as guessers:
+            guesses = [
+                guessers.submit(httpx.get, url, headers=authorization("mira", f"guess {n}"), timeout=60)
+                for n in range(60)
+            ]
+            begin = time.perf_counter()
+            assert httpx.get(f"{url}/config", headers=right, timeout=60).status_code == 200
+            assert time.perf_counter() - begin < 2
+            assert {guess.result().status_code for guess in guesses} == {401}
+
+
 @pytest.mark.parametrize(
     "content", ["", "mira\n", "mira:secret\n", ":scrypt$1$1$1$a$a\n", "mira:scrypt$x$8$1$AA$AA\n", None]
 )
@@ -340,8 +355,10 @@ def test_a_line_made_by_the_command_lets_its_password_in(tmp_path: Path) -> None
     )
     (tmp_path / "accounts").write_text(made.stdout)
     accounts = Accounts.read(tmp_path / "accounts")
+    assert not accounts.remembers("mira", "a b:c")
     assert accounts.admit("mira", "a b:c")
-    assert accounts.admit("mira", "a b:c")
+    assert accounts.remembers("mira", "a b:c")
+    assert not accounts.remembers("mira", "a b")
     assert not accounts.admit("mira", "a b")
     assert not accounts.admit("other", "a b:c")
     assert "a b:c" not in made.stdout
