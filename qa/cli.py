@@ -79,8 +79,8 @@ def _documents(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
+    from qa.accounts import Accounts  # noqa: PLC0415
     from qa.web import serve  # noqa: PLC0415
-    from qa.web.accounts import Accounts  # noqa: PLC0415
 
     serve(
         lambda: open_default(arguments.index),
@@ -96,7 +96,7 @@ def _chat(arguments: argparse.Namespace) -> int:
 def _password(arguments: argparse.Namespace) -> int:
     from getpass import getpass  # noqa: PLC0415
 
-    from qa.web.accounts import hashed  # noqa: PLC0415
+    from qa.accounts import hashed  # noqa: PLC0415
 
     if ":" in arguments.user or not arguments.user.strip():
         raise QAError(f"The user is {arguments.user!r}; expected a name without a colon: qa password USER")

@@ -28,9 +28,10 @@ MAY_IMPORT = {
     "qa.verification": ENGINE,
     "qa.evaluation": ENGINE,
     "qa.training": ENGINE | {"qa.evaluation"},
-    "qa.web": ENGINE | {"qa.evaluation"},
+    "qa.accounts": {"qa.errors"},
+    "qa.web": ENGINE | {"qa.evaluation", "qa.accounts"},
     "qa.mcp": ENGINE,
-    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web", "qa.mcp"},
+    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web", "qa.mcp", "qa.accounts"},
     "qa.__main__": {"qa.cli"},
 }
 

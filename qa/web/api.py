@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 import gradio as gr
 from gradio.data_classes import FileData
@@ -134,7 +134,7 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
         api(_told(asking), api_name=asking.__name__, concurrency_id="ask")
     for reading in (documents, document):
         api(_told(reading), api_name=reading.__name__, concurrency_limit=4, concurrency_id="read")
-    api(health, api_name="health", concurrency_limit=None)
+    api(_told(health), api_name="health", concurrency_limit=None)
     if not read_only:
         for changing in (add_documents, remove_document):
             api(_told(changing), api_name=changing.__name__, concurrency_limit=1, concurrency_id="change")
@@ -142,6 +142,8 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
 
 def _told(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """The function with errors that can be mended told as their sentence, without a traceback."""
+    # Gradio reads the result's type off the annotation, which `annotations` left as a text.
+    function.__annotations__ = get_type_hints(function)
 
     @wraps(function)
     def telling(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:

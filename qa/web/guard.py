@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
@@ -21,10 +22,11 @@ from qa.uploads import LARGEST_UPLOAD, MOST_UPLOADS
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from qa.web.accounts import Accounts
+    from qa.accounts import Accounts
 
 LARGEST_REQUEST = 4 * 2**20  # bytes of a question with its conversation
 LARGEST_SENDING = 4 * LARGEST_UPLOAD  # bytes of several files at once
+MOST_WAITING = 20  # to have a password checked; more are turned away
 LONGEST_PASSWORD = 1_000  # characters
 STARTED = "/gradio_api/startup-events"  # Gradio asks this of itself at launch; it tells nothing
 UPLOAD = "/gradio_api/upload"
@@ -39,16 +41,16 @@ class Doorkeeper:
     def __init__(self, app: ASGIApp, accounts: Accounts) -> None:
         self.app = app
         self.accounts = accounts
+        # Of its own and narrow: guessing passwords takes no thread from questions, and one core at most.
+        self.checking = ThreadPoolExecutor(1, "passwords")
+        self.waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"} or scope["path"].rstrip("/") == STARTED:
             await self.app(scope, receive, send)
             return
         given = _credentials(Headers(scope=scope).get("authorization", ""))
-        admitted = False
-        if given is not None:  # in a thread: checking a password takes a quarter of a second
-            admitted = await asyncio.to_thread(self.accounts.admit, *given)
-        if admitted:
+        if given is not None and (self.accounts.remembers(*given) or await self._admits(*given)):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -59,6 +61,16 @@ class Doorkeeper:
                 headers={"WWW-Authenticate": 'Basic realm="qa", charset="UTF-8"'},
             )
             await refusal(scope, receive, send)
+
+    async def _admits(self, user: str, password: str) -> bool:
+        if self.waiting == MOST_WAITING:
+            return False
+        self.waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.checking, self.accounts.admit, user, password)
+        finally:
+            self.waiting -= 1
 
 
 def _credentials(header: str) -> tuple[str, str] | None:

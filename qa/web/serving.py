@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qa.accounts import Accounts
     from qa.engine import QA
-    from qa.web.accounts import Accounts
 
 QUESTIONS_AT_ONCE = 2
 

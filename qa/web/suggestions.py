@@ -184,7 +184,7 @@ def _ask(make: Callable[[Mapping[str, str]], str], match: re.Match[str]) -> str 
     question = make(match.groupdict())
     known = [word for word in re.findall(r"\w{3,}", question.lower()) if word not in FUNCTION_WORDS]
     # A question without words of its own would be about anything.
-    return question if len(known) >= 3 and len(question) <= LONGEST_QUESTION else None
+    return question if len(known) >= 2 and len(question) <= LONGEST_QUESTION else None
 
 
 PATTERNS: tuple[tuple[str, Callable[[Mapping[str, str]], str]], ...] = (
