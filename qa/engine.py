@@ -161,10 +161,10 @@ class QA:
     ) -> Answer:
         """The best answer if it is likely enough to be right, and what else the documents say."""
         answers = confidence.candidates(spans, hits)
-        probabilities = [
-            self.calibration.probability(confidence.features(asked_as, answers, i, hits))
-            for i in range(min(len(answers), 1 + MOST_ALTERNATIVES))
-        ]
+        weighed = self.calibration.probabilities(confidence.features(asked_as, answers, hits))
+        # A stable sort: where two are equally likely, the reader's order decides.
+        likeliest = sorted(range(len(answers)), key=lambda i: -weighed[i])[: 1 + MOST_ALTERNATIVES]
+        shown, probabilities = [answers[i] for i in likeliest], [weighed[i] for i in likeliest]
         threshold = self.min_confidence if min_confidence is None else min_confidence
         best = probabilities[0] if probabilities else 0.0
         base = Answer(
@@ -180,7 +180,6 @@ class QA:
             whole = len(hits) == self.store.passage_count(documents)
             return replace(base, reason=self._reason(hits, best, threshold, whole))
 
-        shown = answers[: len(probabilities)]
         ids = sorted({span.document_id for places in shown for span in places})
         sources = {document_id: self.store.document(document_id) for document_id in ids}
         cited = [
