@@ -102,6 +102,7 @@ def _as_statement(wh: str, previous: str, answer: str) -> str:
     rest = _LEADING_WH.sub("", previous, count=1)
     auxiliary = re.search(rf"\b(?P<which>{_AUXILIARY})\b\s*(?P<after>.*)$", previous, re.IGNORECASE)
     if auxiliary is None:  # the question word is the subject, and the verb follows it
+        rest = re.sub(r"^\S+\s+", "", rest) if re.match("which", previous, re.IGNORECASE) else rest
         return f"{wh} {said} {rest}" if asked_for and said else f"{wh} {rest}"
     which, after = auxiliary.group("which"), auxiliary.group("after")
     if asked_for is None or not said:

@@ -37,7 +37,7 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "For which organisation does he speak?",
             "For which organisation does William Spindler speak?",
         ),
-        (ARGOS, "When was that?", "When the Bourbon Argos picked up 107 people?"),
+        (ARGOS, "When was that?", "When Bourbon Argos picked up 107 people?"),
         (
             [("Which operation will the navy join?", "Active Endeavour")],
             "Where does that operation take place?",
