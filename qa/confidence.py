@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa.errors import MissingWeights
-from qa.reader.decode import agreeing, answer_words
+from qa.reader.decode import agreeing
 from qa.types import Hit, Span
-from qa.words import FUNCTION_WORDS
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
@@ -28,10 +26,6 @@ FEATURES = (
     "gap",  # span score minus null score, logits
     "score",  # span score, logits
     "reciprocal_rank",  # of the span's passage among the hits
-    "overlap",  # share of the question's telling words in the span's passage
-    "missing",  # the question's names and numbers that are not in the passage, a count
-    "length",  # log of the answer's words
-    "kind",  # 1 fits the question word, -1 does not, 0 the question word expects nothing
 )
 
 
@@ -88,71 +82,15 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
     return [[span for span in group if span is group[0] or span.gap > 0] for group in groups]
 
 
-def features(question: str, answers: Sequence[Sequence[Span]], hits: Sequence[Hit]) -> list[dict[str, float]]:
+def features(answers: Sequence[Sequence[Span]], hits: Sequence[Hit]) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
     ranks = {hit.passage.id: rank for rank, hit in enumerate(hits, start=1)}
-    return [_features(question, places[0], ranks[places[0].passage_id], hits) for places in answers]
-
-
-def _features(question: str, span: Span, rank: int, hits: Sequence[Hit]) -> dict[str, float]:
-    words = _quote(span, hits)
-    passage = hits[rank - 1].text
-    return {
-        "gap": span.gap,
-        "score": span.score,
-        "reciprocal_rank": 1 / rank,
-        "overlap": overlap(question, passage),
-        "missing": missing(question, passage),
-        "length": math.log(len(words.split()) or 1),
-        "kind": fits(question, words),
-    }
+    return [
+        {"gap": best.gap, "score": best.score, "reciprocal_rank": 1 / ranks[best.passage_id]}
+        for best in (places[0] for places in answers)
+    ]
 
 
 def _quote(span: Span, hits: Sequence[Hit]) -> str:
     hit = next(hit for hit in hits if hit.passage.id == span.passage_id)
     return hit.text[span.start - hit.passage.start : span.end - hit.passage.start]
-
-
-def overlap(question: str, text: str) -> float:
-    """The share of the question's telling words that stand in the text, by their first five letters
-    (a stem good enough to compare); 0 where the question has none."""
-    telling = {word[:5] for word in answer_words(question) if word not in FUNCTION_WORDS}
-    there = {word[:5] for word in answer_words(text)}
-    return len(telling & there) / len(telling) if telling else 0.0
-
-
-_NAME_OR_NUMBER = re.compile(r"(?<=\s)[A-ZÀ-Þ][\w-]+|\d[\d,.]*\d|\d")  # the first word is always a capital
-
-
-def missing(question: str, text: str) -> int:
-    """How many of the question's names and numbers do not stand in the text, by their first six letters."""
-    there = text.casefold()
-    return sum(found.casefold()[:6] not in there for found in set(_NAME_OR_NUMBER.findall(question)))
-
-
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|"
-    r"sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|"
-    r"thousands?|millions?|billions?|dozens?|half|double|none|several|few|many|no)\b",
-    re.IGNORECASE,
-)
-_TIME = re.compile(
-    r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b(?:january|february|march|april|may|june|july|"
-    r"august|september|october|november|december)\b|\b(?:year|month|week|day|night|morning|evening|"
-    r"century|decade|spring|summer|autumn|winter|today|yesterday|tomorrow|now|later|earlier|after|before|"
-    r"during|when|until|since|ago|age|era|time)s?\b",
-    re.IGNORECASE,
-)
-_CAPITAL = re.compile(r"[A-ZÀ-Þ]")
-
-
-def fits(question: str, quote: str) -> float:
-    """Whether a quote is of the kind its question word asks for: 1, -1, or 0 where any kind may be."""
-    asked = question.lower()
-    if re.search(r"\bhow (?:many|much|old|long|far|big|large|often)\b", asked):
-        return 1.0 if _NUMBER.search(quote) else -1.0
-    if re.search(r"\b(?:when|what (?:year|month|day|date)|which (?:year|month|day))\b", asked):
-        return 1.0 if _TIME.search(quote) else -1.0
-    if re.match(r"\W*(?:and )?(?:who|whom|whose)\b", asked):
-        return 1.0 if _CAPITAL.search(quote) else -1.0
-    return 0.0

@@ -30,6 +30,7 @@ MOST_PASSAGES_READ = 100
 MOST_QUESTION_CHARACTERS = 1_000
 MOST_CITATIONS = 5  # of one answer
 MOST_ALTERNATIVES = 3
+LIKELY_ENOUGH_TO_SHOW = 0.05  # a different answer beside the best one
 
 
 class QA:
@@ -161,7 +162,7 @@ class QA:
     ) -> Answer:
         """The best answer if it is likely enough to be right, and what else the documents say."""
         answers = confidence.candidates(spans, hits)
-        weighed = self.calibration.probabilities(confidence.features(asked_as, answers, hits))
+        weighed = self.calibration.probabilities(confidence.features(answers, hits))
         # A stable sort: where two are equally likely, the reader's order decides.
         likeliest = sorted(range(len(answers)), key=lambda i: -weighed[i])[: 1 + MOST_ALTERNATIVES]
         shown, probabilities = [answers[i] for i in likeliest], [weighed[i] for i in likeliest]
@@ -195,9 +196,9 @@ class QA:
             citations=cited[0],
             alternatives=tuple(
                 Alternative(citations[0].quote, probability, citations)
-                for places, citations, probability in list(zip(shown, cited, probabilities, strict=True))[1:]
+                for citations, probability in list(zip(cited, probabilities, strict=True))[1:]
                 # Another part of the sentence that answers is no different answer.
-                if places[0].gap > 0 and citations[0].sentence_range != sentence
+                if probability >= LIKELY_ENOUGH_TO_SHOW and citations[0].sentence_range != sentence
             ),
         )
 

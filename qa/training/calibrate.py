@@ -273,7 +273,7 @@ def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Re
                 and metrics.says(folder.paragraphs[best.document_id][best.start : best.end], question.answers)
                 for best in bests
             )
-            known = confidence.features(question.question, answers, hits)
+            known = confidence.features(answers, hits)
             yield Example(number, question.answerable, tuple(known), right)
         store.close()
 
