@@ -40,8 +40,10 @@ function tell() {
   const found = find.value.trim() ? ` · ${count(shown.matching)} found` : "";
   element.querySelector("#chosen").textContent =
     (chosen === shown.all ? `All ${count(shown.all)} answer` : `${count(chosen)} of ${count(shown.all)} answer`) + found;
-  all.checked = chosen === shown.all;
-  all.indeterminate = chosen > 0 && chosen < shown.all;
+  // While something is searched for, the box stands for the rows that are seen.
+  const seen = [...list.querySelectorAll("input")].map((box) => box.checked);
+  all.checked = found ? seen.length > 0 && seen.every(Boolean) : chosen === shown.all;
+  all.indeterminate = !all.checked && (found ? seen.some(Boolean) : chosen > 0);
   all.setAttribute("aria-label", find.value.trim() ? "Choose all that were found" : "Choose all sources");
 }
 
