@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
@@ -244,17 +243,6 @@ def test_programs_get_the_sentence_that_says_what_to_mend(
 ) -> None:
     with pytest.raises(AppError, match=re.escape(says)):
         Client(chat_url, verbose=False).predict(question, **more, api_name="/ask")
-
-
-def test_ask_is_the_only_endpoint(chat_url: str) -> None:
-    client = Client(chat_url, verbose=False)
-    described = client.view_api(return_format="dict", print_info=False)
-    assert list(described["named_endpoints"]) == ["/ask"] and not described["unnamed_endpoints"]
-    names = [parameter["parameter_name"] for parameter in described["named_endpoints"]["/ask"]["parameters"]]
-    assert names == ["question", "history", "k", "documents", "min_confidence"]
-    with urlopen(f"{chat_url}/gradio_api/openapi.json") as answer:
-        called = re.findall(r"/call/(?:v2/)?(\w+)", "".join(json.load(answer)["paths"]))
-    assert set(called) == {"ask"}
 
 
 def test_a_taken_port_is_one_sentence_with_the_way_out(seeds_qa: QA, chat_url: str) -> None:

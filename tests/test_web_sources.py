@@ -180,6 +180,26 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_kept(
     assert len(harbour.documents()) == 5
 
 
+def test_a_file_may_say_anything(tmp_path: Path) -> None:
+    write_harbour(tmp_path / "documents")
+    with QA.build(tmp_path / "documents", tmp_path / "index") as qa, serving(lambda: qa) as url:
+        said = "The form has a field filename= that nobody fills in. " * 100
+        with urlopen(Request(f"{url}/upload?name=form.txt", data=said.encode(), method="PUT")) as answer:
+            lines = answer.read().splitlines()
+        assert b'"skipped": ""' in lines[-1]
+        assert "uploads/form.txt" in {info.id for info in qa.documents()}
+
+
+def test_a_server_that_is_read_only_offers_no_change(browser: Browser, harbour: QA) -> None:
+    with serving(lambda: harbour, read_only=True) as url:
+        with visit(browser, url) as page:
+            expect(page.locator(ROWS)).to_have_count(5, timeout=60_000)
+            expect(page.locator("#add")).not_to_be_visible()
+            expect(page.locator(".remove")).to_have_count(0)
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(Request(f"{url}/upload?name=form.txt", data=b"x", method="PUT"))
+
+
 def test_five_thousand_documents_are_listed_and_searched_at_once(browser: Browser, tmp_path: Path) -> None:
     write_harbour(tmp_path / "documents")
     with QA.build(tmp_path / "documents", tmp_path / "index") as qa:

@@ -110,7 +110,9 @@ class Gate:
     def _files(self, scope: Scope, receive: Receive) -> Receive:
         if self.read_only:
             raise _Refused(403, "The documents of this server cannot be changed.")
-        return _counting_files(_at_most(LARGEST_SENDING, scope, receive))
+        sent = _at_most(LARGEST_SENDING, scope, receive)
+        # Only Gradio's address takes several files in one request; elsewhere the body is the file.
+        return _counting_files(sent) if scope["path"].rstrip("/") == UPLOAD else sent
 
 
 async def _question(scope: Scope, receive: Receive) -> Receive:

@@ -58,7 +58,9 @@ async function load() {
     none.textContent = "This browser keeps no data, so there is no history.";
     return;
   }
-  const got = await server.conversations({ browser, search: find.value });
+  const got = await server
+    .conversations({ browser, search: find.value })
+    .catch(() => ({ failed: true, says: "The server did not answer; is it still running?" }));
   if (got.failed) {
     none.hidden = false;
     none.textContent = got.says;

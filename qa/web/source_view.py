@@ -12,6 +12,7 @@ from qa.web.markup import date, escape, isolated, joined, original, sendable
 
 LEAST_PARAGRAPH = 100  # characters of a line, on average, from which on a line is a paragraph
 SOURCE_CHARACTERS = 100_000  # of a document, around the cited words
+WHITE = " \t\r\n\f"  # what a page does not show: Python counts more as white space
 FRAGMENT_WORDS = 4  # at each end of a long quote, in a link that points at it
 
 _SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
@@ -166,6 +167,6 @@ def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]], 
 def _trimmed(text: str, start: int, end: int) -> Range:
     """The range without the white space at its ends, but with the indent of its first line."""
     piece = text[start:end]
-    leading = len(piece) - len(piece.lstrip())
+    leading = len(piece) - len(piece.lstrip(WHITE))
     indent = leading - 1 - piece.rfind("\n", 0, leading) if "\n" in piece[:leading] else leading
-    return start + leading - indent, start + max(leading, len(piece.rstrip()))
+    return start + leading - indent, start + max(leading, len(piece.rstrip(WHITE)))

@@ -19,7 +19,8 @@ const count = (number) => number.toLocaleString("en");
 
 async function load() {
   const turn = ++latest;
-  const got = await server.list_sources({ query: find.value, first });
+  const got = await server.list_sources({ query: find.value, first }).catch(() => null);
+  if (!got) return (element.querySelector("#chosen").textContent = "The server did not answer.");
   if (turn !== latest) return; // more was typed meanwhile
   shown = got;
   first = got.first;

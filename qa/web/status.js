@@ -18,7 +18,7 @@ server.status({}).then(
 );
 
 page.showStarters = async () => {
-  const starters = await server.starters({});
+  const starters = await server.starters({}).catch(() => []);
   element.querySelector("#starters").replaceChildren(
     ...starters.map((question) => {
       const item = document.createElement("li");
