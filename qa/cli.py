@@ -165,7 +165,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
             bar.total = of
             bar.update(done - bar.n)
 
-        fitted = calibrate(arguments.squad, arguments.out, progress)
+        fitted = calibrate(arguments.sets, arguments.out, progress)
     print(json.dumps(fitted, indent=2))
     return ANSWERED
 
@@ -332,7 +332,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = verbs.add_parser("calibrate", help="Fit the confidence model (needs the extra: qa[fit]).")
     calibrate.set_defaults(verb=_calibrate)
     calibrate.add_argument(
-        "squad", type=Path, metavar="SQUAD", help="SQuAD 2.0 training JSON, may be gzipped"
+        "sets", type=Path, nargs="+", metavar="SET", help="training sets in SQuAD's form, may be gzipped"
     )
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="confidence.json to write")
 

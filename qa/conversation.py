@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from qa.words import FUNCTION_WORDS
+
 Turn = tuple[str, str]
 """A question as it was really asked, and the answer's exact words; "" for an abstention."""
 
@@ -24,7 +26,7 @@ _AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|
 _PERSONAL = {"he", "him", "she", "her", "they", "them", "it"}
 _POSSESSIVE = {"his", "hers", "its", "their", "theirs"}
 _BARE_DEMONSTRATIVE = re.compile(
-    rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{_AUXILIARY}\b|happen\w*|mean\w*|take\b))",
+    rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{_AUXILIARY}\b|happen\w*|mean\w*|take\b|compare\b|differ\b))",
     re.IGNORECASE,
 )
 _NAMED_DEMONSTRATIVE = re.compile(r"\b(?:this|that|these|those)\s+(?P<noun>[a-z][\w-]+)", re.IGNORECASE)
@@ -34,13 +36,22 @@ _ABOUT = re.compile(r"^(?:what|how)\s+about\s+", re.IGNORECASE)
 _ONLY_WH = re.compile(
     rf"^(?:(?:in|at|on|by|to|from|for|since|until)\s+)?{_WH}(?:\s+(?:exactly|else|so|not))?$", re.IGNORECASE
 )
+_WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", re.IGNORECASE)
 _QUANTITY_WH = re.compile(r"^(?:how\s+(?:many|much)|which)\b\s*(?P<noun>[\w' -]*)$", re.IGNORECASE)
 _LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
+_NO_NAMES = FUNCTION_WORDS | {"name", "list", "tell", "give", "show"}
 _VERB = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
 # A run of capitalised words, allowing "of", "de", "von der" and the like inside.
 _NAME = re.compile(
     r"[A-ZÀ-Þ][\w'’.-]*(?:\s+(?:(?:of|the|de|da|di|du|la|van|von|der|den|bin|al|without|and)\s+){0,2}[A-ZÀ-Þ][\w'’.-]*)*"
 )
+_WH_PHRASE = re.compile(
+    rf"^(?:which|what)\b.*?\b{_AUXILIARY}\b", re.IGNORECASE
+)  # "Which Italian minister did"
+_CLAUSE_AFTER_PLURAL = re.compile(
+    r"\b\w+s\b.*\b(?:when|if|after|before|because|while|since)\s+$", re.IGNORECASE
+)
+_SAID_SO = re.compile(r"\bso(?=\s*[?.!]*$)", re.IGNORECASE)
 _TITLES = re.compile(
     r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"
     r"foreign secretary|secretary[ -]general|secretary of state|president|minister|pope)\s+)+(?=[A-ZÀ-Þ])",
@@ -50,6 +61,13 @@ _TITLES = re.compile(
 
 def resolve(question: str, history: Sequence[Turn]) -> str:
     """The question as it would be asked without the history; unchanged where it stands alone."""
+    turns: list[Turn] = []
+    for asked, answer in history:  # a follow-up in the history leans on what came before it
+        turns.append((_resolve(asked, turns), answer))
+    return _resolve(question, turns)
+
+
+def _resolve(question: str, history: Sequence[Turn]) -> str:
     asked = " ".join(question.split())
     if not history or not asked:
         return question
@@ -62,7 +80,7 @@ def resolve(question: str, history: Sequence[Turn]) -> str:
 
 def _complete(asked: str, last: Turn) -> str | None:
     """An ellipsis, completed with the previous question; None where the question has its own verb."""
-    core = _OPENING.sub("", asked).rstrip("?!. ")
+    core = _WAS_THAT.sub(r"\1", _OPENING.sub("", asked).rstrip("?!. "))
     about = _ABOUT.sub("", core)
     previous = _OPENING.sub("", last[0]).rstrip("?!. ")
     if _ONLY_WH.match(core):
@@ -79,15 +97,21 @@ def _complete(asked: str, last: Turn) -> str | None:
 def _as_statement(wh: str, previous: str, answer: str) -> str:
     """ "Where" + "Who answered AFP by email" + "William Spindler" → "Where William Spindler answered AFP
     by email"; after "When did Seraj meet Minniti" → "Where did Seraj meet Minniti"."""
+    said = _bare(answer)
+    asked_for = re.match(rf"(?:who|what|which)\b(?:(?!\b{_AUXILIARY}\b).)*", previous, re.IGNORECASE)
     rest = _LEADING_WH.sub("", previous, count=1)
-    subject_asked = re.match(r"(?:who|what)\b", previous, re.IGNORECASE) and not re.match(
-        rf"{_AUXILIARY}\b", rest, re.IGNORECASE
-    )
-    if subject_asked and answer:
-        return f"{wh} {_bare(answer)} {rest}"
-    if re.match(r"(?:who|what)\s+(?:is|are|was|were)\b", previous, re.IGNORECASE) and answer:
-        return f"{wh} {rest} {_bare(answer)}"
-    return f"{wh} {rest}"
+    auxiliary = re.search(rf"\b(?P<which>{_AUXILIARY})\b\s*(?P<after>.*)$", previous, re.IGNORECASE)
+    if auxiliary is None:  # the question word is the subject, and the verb follows it
+        rest = re.sub(r"^\S+\s+", "", rest) if re.match("which", previous, re.IGNORECASE) else rest
+        return f"{wh} {said} {rest}" if asked_for and said else f"{wh} {rest}"
+    which, after = auxiliary.group("which"), auxiliary.group("after")
+    if asked_for is None or not said:
+        return f"{wh} {which} {after}"
+    subject_follows = re.match(r"(?:the|an?|his|her|its|their|he|she|they|it)\b|[A-ZÀ-Þ]", after)
+    is_object = subject_follows and not re.match("who", previous, re.IGNORECASE)
+    if which.lower() in {"do", "does", "did"} or is_object:
+        return f"{wh} {which} {after} {said}"
+    return f"{wh} {which} {said} {after}"
 
 
 def _with_topic(previous: str, topic: str) -> str:
@@ -109,10 +133,13 @@ def _with_topic(previous: str, topic: str) -> str:
 
 def _refer(asked: str, history: Sequence[Turn]) -> str:
     """Pronouns and demonstratives replaced by what the last turns speak of."""
+    used: set[str] = set()
 
     def pronoun(match: re.Match[str]) -> str:
         word = match.group().lower()
-        if _names(asked[: match.start()]):  # "What did Kerry say about his role": refers within
+        before = _WH_PHRASE.sub("", asked[: match.start()])
+        # "What did Kerry say about his role", "Where are migrants put when they land": refers within.
+        if _names(before) or (word in {"they", "them", "their"} and _CLAUSE_AFTER_PLURAL.search(before)):
             return match.group()
         if (
             word == "her"
@@ -121,8 +148,9 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
         ):
             word = "hers"
         referent = _referent(word, history)
-        if referent is None:
+        if referent is None or referent in used:
             return match.group()
+        used.add(referent)
         return f"{referent}'s" if word in _POSSESSIVE else referent
 
     words = "|".join(sorted(_PERSONAL | _POSSESSIVE))
@@ -135,6 +163,8 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
     if bare and not _names(asked[: bare.start()]):
         topic = history[-1][1] or _topic(history[-1][0])
         return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
+    if _SAID_SO.search(asked):
+        return _SAID_SO.sub(history[-1][1] or _topic(history[-1][0]), asked)
     named = _NAMED_DEMONSTRATIVE.search(asked) or re.search(r"\bthe\s+(?P<noun>[a-z][\w-]+)", asked)
     if named and (thing := _called(named.group("noun"), history)):
         return asked[: named.start()] + thing + asked[named.end() :]
@@ -150,13 +180,16 @@ def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
 
 def _person(question: str, answer: str) -> str | None:
     in_answer, in_question = _names(answer), _names(question)
-    if in_answer and re.match(r"(?:and\s+)?who", question, re.IGNORECASE):
+    # "Which group is Riccardo Fabiani with?" asks for no person: it names one.
+    full = next((name for name in in_question if " " in name), None)
+    asked_for = re.match(r"(?:and\s+)?(?:who|(?P<which>which))\b", question, re.IGNORECASE)
+    if in_answer and asked_for and not (asked_for["which"] and full):
         return _bare(answer) if len(answer.split()) <= 6 else in_answer[0]
-    return next(iter(in_question + in_answer), None)
+    return full or next(iter(in_question), None)
 
 
 def _thing(question: str, answer: str) -> str | None:
-    asked_for = re.match(r"(?:and\s+)?(?:what|which|who)\b", question, re.IGNORECASE)
+    asked_for = re.match(r"(?:and\s+)?(?:what|which)\b", question, re.IGNORECASE)
     if asked_for and answer and len(answer.split()) <= 8:
         return _bare(answer)
     counted = re.match(r"(?:and\s+)?how many\s+(?P<what>[a-z][\w-]*)", question, re.IGNORECASE)
@@ -180,8 +213,14 @@ def _place(history: Sequence[Turn]) -> str | None:
 
 
 def _called(noun: str, history: Sequence[Turn]) -> str | None:
-    """The last thing in the history whose name holds this noun: "the operation" → "Operation Sophia"."""
+    """The last thing in the history that was called so: "that operation" → "Operation Sophia"; after
+    "Which operation …?" → the answer."""
     for question, answer in reversed(history):
+        asked_for = re.match(r"(?:\w+\s+)?(?:which|what)\s+(?P<what>[\w' -]*)", question, re.IGNORECASE)
+        if answer and asked_for and noun.lower() in asked_for.group("what").lower().split():
+            return _bare(answer)
+        if 1 < len(answer.split()) <= 6 and noun.lower() in answer.lower().split():
+            return answer
         for name in (*reversed(_names(answer)), *reversed(_names(question))):
             words = name.lower().split()
             if len(words) > 1 and noun.lower() in words:
@@ -190,21 +229,15 @@ def _called(noun: str, history: Sequence[Turn]) -> str | None:
 
 
 def _names(text: str) -> list[str]:
-    """Capitalised names, without a question word or auxiliary that is capitalised as the first word."""
+    """Capitalised names, without the function words that are capitalised as a sentence's first word."""
     found = []
     for match in _NAME.finditer(text):
-        name = match.group()
-        if match.start() == 0:
-            name = re.sub(
-                rf"^(?:{_WH}|{_AUXILIARY}|in|on|at|the|and|name|list|tell)\b\s*",
-                "",
-                name,
-                flags=re.IGNORECASE,
-            )
-            if not name or not name[0].isupper():
-                continue
-        found.append(name.rstrip(".,'’"))
-    return [name for name in found if name]
+        words = match.group().split()
+        while words and match.start() == 0 and words[0].lower() in _NO_NAMES:
+            words = words[1:]
+        if words and words[0][0].isupper():
+            found.append(re.sub(r"['’]s$", "", " ".join(words).rstrip(".,'’")))
+    return found
 
 
 def _topic(question: str) -> str:

@@ -32,6 +32,7 @@ MOST_QUESTION_CHARACTERS = 1_000
 MOST_TRIES = 10  # where the documents change while they are read
 MOST_CITATIONS = 5  # of one answer
 MOST_ALTERNATIVES = 3
+LIKELY_ENOUGH_TO_SHOW = 0.05  # a different answer beside the best one
 
 
 class _Changed(Exception):
@@ -201,10 +202,10 @@ class QA:
     ) -> Answer:
         """The best answer if it is likely enough to be right, and what else the documents say."""
         answers = confidence.candidates(spans, hits)
-        probabilities = [
-            self.calibration.probability(confidence.features(asked_as, answers, i, hits))
-            for i in range(min(len(answers), 1 + MOST_ALTERNATIVES))
-        ]
+        weighed = self.calibration.probabilities(confidence.features(answers, hits))
+        # A stable sort: where two are equally likely, the reader's order decides.
+        likeliest = sorted(range(len(answers)), key=lambda i: -weighed[i])[: 1 + MOST_ALTERNATIVES]
+        shown, probabilities = [answers[i] for i in likeliest], [weighed[i] for i in likeliest]
         threshold = self.min_confidence if min_confidence is None else min_confidence
         best = probabilities[0] if probabilities else 0.0
         base = Answer(
@@ -220,7 +221,6 @@ class QA:
             whole = len(hits) == self.store.passage_count(documents)
             return replace(base, reason=self._reason(hits, best, threshold, whole))
 
-        shown = answers[: len(probabilities)]
         ids = sorted({span.document_id for places in shown for span in places})
         sources = {document_id: self._source(document_id, hits) for document_id in ids}
         cited = [
@@ -236,9 +236,9 @@ class QA:
             citations=cited[0],
             alternatives=tuple(
                 Alternative(citations[0].quote, probability, citations)
-                for places, citations, probability in list(zip(shown, cited, probabilities, strict=True))[1:]
+                for citations, probability in list(zip(cited, probabilities, strict=True))[1:]
                 # Another part of the sentence that answers is no different answer.
-                if places[0].gap > 0 and citations[0].sentence_range != sentence
+                if probability >= LIKELY_ENOUGH_TO_SHOW and citations[0].sentence_range != sentence
             ),
         )
 

@@ -32,6 +32,32 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
         (MOSKVA, "What else happened there?", "What else happened in Messina?"),
         (MOSKVA, "Why?", "Why is the Moskva docked?"),
         (ARGOS, "How many corpses did its crew count?", "How many corpses did Bourbon Argos's crew count?"),
+        (
+            EMAIL,
+            "For which organisation does he speak?",
+            "For which organisation does William Spindler speak?",
+        ),
+        (ARGOS, "When was that?", "When Bourbon Argos picked up 107 people?"),
+        (
+            [("Which operation will the navy join?", "Active Endeavour")],
+            "Where does that operation take place?",
+            "Where does Active Endeavour take place?",
+        ),
+        (
+            [
+                ("Which ship lies in the port of Messina?", "Moskva"),
+                ("Who is going to board it?", "Scheffer"),
+            ],
+            "Why?",
+            "Why is Scheffer going to board Moskva?",
+        ),
+        ([("Which ally is unhappy about it?", "Turkey")], "Why is that?", "Why is Turkey unhappy about it?"),
+        (
+            [("Which minister was in Tripoli?", "Philip Hammond"), ("When?", "Monday")],
+            "What did he say about troops?",
+            "What did Philip Hammond say about troops?",
+        ),
+        (EMAIL, "Where are migrants put when they land?", "Where are migrants put when they land?"),
     ],
 )
 def test_a_follow_up_becomes_a_question_that_stands_alone(

@@ -125,7 +125,9 @@ def test_a_conversation_is_numbered_and_opens_without_a_history() -> None:
 def test_a_follow_ups_history_is_the_earlier_turns_with_their_first_answers() -> None:
     for turns in conversations().values():
         for number, turn in enumerate(turns):
-            assert turn.history == tuple((earlier.question, earlier.answers[0]) for earlier in turns[:number])
+            assert turn.history == tuple(
+                (earlier.question, (*earlier.answers, "")[0]) for earlier in turns[:number]
+            )
 
 
 def test_every_follow_up_and_nothing_else_has_a_stand_alone_form() -> None:

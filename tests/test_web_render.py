@@ -109,7 +109,7 @@ def test_every_citation_has_its_own_number_and_links_to_its_place() -> None:
     answer = found(
         find(LETTER, "Ada King"),
         find(NOTE, "Ada King"),
-        alternatives=(Alternative("Bob", 0.3, (find(other, "Bob"),)),),
+        alternatives=(Alternative("Bob", 0.06, (find(other, "Bob"),)),),
     )
     page = Page(card(answer))
     numbered = dict(zip(re.findall(r"\[\d\]", page.text("a", "cite")), page.links, strict=True))
@@ -121,7 +121,7 @@ def test_every_citation_has_its_own_number_and_links_to_its_place() -> None:
     assert "A note · 2016-05-19" in page.text("ul", "places")
     assert "perhaps" not in page.text("ul", "places")
     assert "Perhaps Bob did." in page.text("ul", "alternatives")
-    assert "doubtful · 30 %" in page.text("ul", "alternatives")
+    assert "doubtful · 6 %" in page.text("ul", "alternatives")
 
 
 def test_the_page_of_a_pdf_is_named() -> None:
@@ -290,7 +290,7 @@ def test_sources_that_differ_are_a_table_with_the_newest_first_and_the_undated_l
 
 
 def test_an_answer_that_is_hardly_likely_makes_no_source_differ() -> None:
-    rival = Alternative("London", 0.39, (find(LETTER, "London"),))
+    rival = Alternative("London", 0.09, (find(LETTER, "London"),))
     page = Page(card(found(find(LETTER, "Ada King"), alternatives=(rival,))))
     assert "table" not in page.tags
     assert page.text("summary") == "1 less likely answer" and "London" in page.text("details")

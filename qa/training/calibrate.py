@@ -1,15 +1,17 @@
-"""Fit the confidence model: features of the best span → P(it is right).
+"""Fit the confidence model: features of the candidate answers → P(each is right), P(none is).
 
-The setting is the product's own: small folders of documents (a few articles of SQuAD 2.0's training
-set, one paragraph a file), an index over each, and questions asked of it end to end. Half of the
-questions have an answer; of the others most were written about these very paragraphs (near misses,
-Rajpurkar et al. 2018), the rest about articles of other folders. Scores are cross-validated by folder.
+The setting is the product's own: folders of documents, an index over each, and questions asked of it
+end to end. The documents are paragraphs of articles that the reader is not trained on. Of the
+questions, some have no answer there: they were written to look answerable (Rajpurkar et al. 2018), or
+the paragraph that answers is withheld, or they are about another folder's articles. Scores are
+cross-validated by folder.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,9 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa import confidence
-from qa.confidence import FEATURES
+from qa.confidence import FEATURES, Calibration
 from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation import metrics
@@ -30,32 +33,36 @@ from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
 
-ARTICLES = 45  # the held-out tenth of the training articles
-ARTICLES_PER_FOLDER = 5
+HELD_OUT = 0.1  # of each set's articles
+PARAGRAPHS_PER_FOLDER = 200
 QUESTIONS_PER_FOLDER = 160
-SHARE_ANSWERABLE = 0.5
-SHARE_NEAR_MISSES = 0.35  # the remaining 15 % ask about other folders
-PRECISION = 0.90  # the default threshold's, on this data
+SHARE_ANSWERABLE = 0.6
+SHARE_WITHHELD = 0.1  # of a folder's paragraphs
+PENALTY = 1e-3  # on the squared weights of standardised features
 SEED = 13
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question asked end to end: its folder, the features of its best span, whether it is right."""
+    """One question asked end to end: its folder, whether its answer is there, and for each candidate,
+    the reader's order, its features and whether it is right."""
 
     folder: int
-    features: dict[str, float]
-    right: bool
+    answerable: bool
+    candidates: tuple[dict[str, float], ...]
+    right: tuple[bool, ...]
 
 
 def calibrate(
-    squad: Path, out: Path = confidence.CALIBRATION, progress: Callable[[int, int], None] | None = None
+    sets: Sequence[Path],
+    out: Path = confidence.CALIBRATION,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Fit on `squad` (SQuAD 2.0 training JSON, may be gzipped), write `out`, return what was written.
+    """Fit on `sets` (training sets in SQuAD's form, may be gzipped), write `out`, return what was written.
 
-    Raises `BadQuestion` where the file cannot be read. Needs scikit-learn (extra: qa[fit]).
+    Raises `BadQuestion` where a file cannot be read. Needs scipy (extra: qa[fit]).
     """
-    folders = _folders(read_questions(squad))
+    folders = [folder for path in sets for folder in _folders(read_questions(path))]
     embedder, reader = Embedder(), Reader()
     examples: list[Example] = []
     for number, folder in enumerate(folders):
@@ -64,9 +71,7 @@ def calibrate(
             progress(number + 1, len(folders))
     fitted = {
         "data": {
-            "set": squad.name,
-            "sha256": sha256(squad.read_bytes()).hexdigest(),
-            "articles": ARTICLES,
+            "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in sets},
             "folders": len(folders),
             "questions": len(examples),
             "seed": SEED,
@@ -80,85 +85,175 @@ def calibrate(
 
 
 def fit(examples: Sequence[Example]) -> dict[str, Any]:
-    """The regression's numbers, the threshold, and how both do on folders they have not seen."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-    from sklearn.model_selection import GroupKFold, cross_val_predict  # noqa: PLC0415
-    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
-
-    x = np.array([[example.features[name] for name in FEATURES] for example in examples])  # (n, features)
-    y = np.array([example.right for example in examples])
+    """The model's numbers, the threshold, and how both do on folders they have not seen."""
+    answers = np.zeros(len(examples))  # P(right) of the likeliest candidate
+    right = np.zeros(len(examples), dtype=bool)
     folders = np.array([example.folder for example in examples])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0))
-    unseen = cross_val_predict(
-        model, x, y, groups=folders, cv=GroupKFold(len(set(folders))), method="predict_proba"
-    )[:, 1]
-    model.fit(x, y)
-    scaler, regression = model[0], model[1]
-    weights = regression.coef_[0] / scaler.scale_  # the scaling folded in: plain numbers over raw features
-    bias = float(regression.intercept_[0] - (weights * scaler.mean_).sum())
+    for folder in sorted(set(folders.tolist())):
+        model = _fit([example for example in examples if example.folder != folder])
+        for i in np.flatnonzero(folders == folder).tolist():
+            probabilities = model.probabilities(examples[i].candidates)
+            best = int(np.argmax(probabilities))
+            answers[i], right[i] = probabilities[best], examples[i].right[best]
 
-    claimed, right = unseen.tolist(), y.tolist()
-    threshold = threshold_at(PRECISION, claimed, right)
+    answerable = np.array([example.answerable for example in examples])
+    threshold = threshold_for(answers, right, answerable)
+    final = _fit(examples)
+    claimed, was_right = answers.tolist(), right.tolist()
     return {
-        "weights": {name: round(float(weight), 6) for name, weight in zip(FEATURES, weights, strict=True)},
-        "bias": round(bias, 6),
-        "threshold": round(threshold, 4),
+        "weights": {name: round(w, 6) for name, w in zip(FEATURES, final.weights, strict=True)},
+        "none": round(final.none, 6),
+        "threshold": round(threshold, 2),
         "cross_validated": {
-            "ece": metrics.ece(claimed, right),
-            "brier": metrics.brier(claimed, right),
-            "auroc": metrics.auroc(claimed, right),
-            "aurc": metrics.aurc(claimed, right),
-            "coverage_at_90": metrics.coverage_at_precision(0.90, claimed, right),
-            "coverage_at_95": metrics.coverage_at_precision(0.95, claimed, right),
-            "right_without_threshold": float(y.mean()),
+            "ece": metrics.ece(claimed, was_right),
+            "brier": metrics.brier(claimed, was_right),
+            "auroc": metrics.auroc(claimed, was_right),
+            "aurc": metrics.aurc(claimed, was_right),
+            "coverage_at_90": metrics.coverage_at_precision(0.90, claimed, was_right),
+            "coverage_at_95": metrics.coverage_at_precision(0.95, claimed, was_right),
+            "right_without_threshold": float(right[answerable].mean()),
+            "right_at_threshold": float((right & (answers >= threshold))[answerable].mean()),
+            "declined_at_threshold": float((answers < threshold)[~answerable].mean()),
         },
+        "coverage": [
+            [t, *(round(share, 4) for share in _coverage(answers >= t, right))]
+            for t in np.linspace(0, 1, 21).round(2).tolist()
+        ],
     }
 
 
-def threshold_at(precision: float, claimed: Sequence[float], right: Sequence[bool]) -> float:
-    """The lowest confidence from which on at least this share of answers is right; 1 if none is."""
-    order = np.argsort(-np.asarray(claimed), kind="stable")
-    p = np.asarray(claimed)[order]
-    share = np.cumsum(np.asarray(right)[order]) / np.arange(1, len(p) + 1)
-    enough = np.flatnonzero(share >= precision)
-    return float(p[enough[-1]]) if len(enough) else 1.0
+def threshold_for(
+    claimed: NDArray[np.float64], right: NDArray[np.bool_], answerable: NDArray[np.bool_]
+) -> float:
+    """The confidence that best balances answering and declining: the highest sum of the share of
+    answerable questions answered rightly and the share of the others declined (Youden's J). All
+    arrays are of shape (questions,)."""
+    thresholds = np.linspace(0, 1, 101)
+    balance = [
+        (right & (claimed >= t))[answerable].mean() + (claimed < t)[~answerable].mean() for t in thresholds
+    ]
+    return float(thresholds[int(np.argmax(balance))])
 
 
-def _folders(squad: QuestionSet) -> list[QuestionSet]:
-    """Held-out articles, a few to a folder, with the questions to ask there."""
+def _coverage(answered: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """The share of questions answered, and the share of these answers that are right."""
+    return float(answered.mean()), float(right[answered].mean()) if answered.any() else 1.0
+
+
+def _fit(examples: Sequence[Example]) -> Calibration:
+    """The likeliest weights: for each question, one of the right candidates, or none, is chosen."""
+    from scipy.optimize import minimize  # noqa: PLC0415
+    from scipy.special import logsumexp, softmax  # noqa: PLC0415
+
+    width = max(len(example.candidates) for example in examples)
+    x = np.zeros((len(examples), width, len(FEATURES)))
+    there = np.zeros((len(examples), width), dtype=bool)
+    right = np.zeros((len(examples), width + 1), dtype=bool)  # the last column: none is
+    for row, example in enumerate(examples):
+        n = len(example.candidates)
+        x[row, :n] = [[features[name] for name in FEATURES] for features in example.candidates]
+        there[row, :n] = True
+        right[row, :n] = example.right
+        right[row, -1] = not any(example.right)
+    mean, scale = x[there].mean(axis=0), x[there].std(axis=0) + 1e-9
+    z = np.where(there[:, :, None], (x - mean) / scale, 0)
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        w, none = parameters[:-1], parameters[-1]
+        utility = np.where(there, z @ w, -np.inf)
+        utility = np.concatenate([utility, np.full((len(z), 1), none)], axis=1)  # (question, candidate + 1)
+        chosen = np.where(right, utility, -np.inf)
+        value = (logsumexp(utility, axis=1) - logsumexp(chosen, axis=1)).mean() + PENALTY * w @ w
+        slope = softmax(utility, axis=1) - softmax(chosen, axis=1)
+        by_weight = np.einsum("qc,qcf->f", slope[:, :-1], z) / len(z) + 2 * PENALTY * w
+        return float(value), np.append(by_weight, slope[:, -1].mean())
+
+    found = minimize(loss, np.zeros(len(FEATURES) + 1), jac=True, method="L-BFGS-B").x
+    weights = found[:-1] / scale  # the scaling folded in: plain numbers over raw features
+    return Calibration(tuple(map(float, weights)), float(found[-1] + weights @ mean), threshold=0.0)
+
+
+def _folders(found: QuestionSet) -> list[QuestionSet]:
+    """Held-out articles, in folders of some 200 paragraphs, with the questions to ask there."""
     random = Random(SEED)  # noqa: S311 (a sample, no secret)
-    titles = sorted({_article(id_) for id_ in squad.paragraphs}, key=lambda t: sha256(t.encode()).hexdigest())
-    held_out = titles[:ARTICLES]
-    about: dict[str, list[Question]] = {title: [] for title in held_out}
+    articles: dict[str, list[str]] = {}
+    for id_ in found.paragraphs:
+        articles.setdefault(_article(id_), []).append(id_)
+    here: list[str] = []
+    folders: list[list[str]] = []
+    for title in held_out(articles):
+        here.append(title)
+        if sum(len(articles[name]) for name in here) >= PARAGRAPHS_PER_FOLDER:
+            folders.append(here)
+            here = []
+    about: dict[str, list[Question]] = {title: [] for folder in folders for title in folder}
     # Unanswerable questions carry no document; SQuAD lists them with their paragraph's others.
     article = ""
-    for question in squad.questions:
+    for question in found.questions:
         article = _article(question.documents[0]) if question.documents else article
         if article in about:
             about[article].append(question)
 
-    folders = []
-    for i in range(0, len(held_out), ARTICLES_PER_FOLDER):
-        here = held_out[i : i + ARTICLES_PER_FOLDER]
-        elsewhere = [title for title in held_out if title not in here]
-        mine = [question for title in here for question in about[title]]
-        others = [question for title in elsewhere for question in about[title] if question.answerable]
-        near = round(QUESTIONS_PER_FOLDER * SHARE_NEAR_MISSES)
-        answerable = round(QUESTIONS_PER_FOLDER * SHARE_ANSWERABLE)
-        far = QUESTIONS_PER_FOLDER - near - answerable
-        misses = [question for question in mine if not question.answerable]
-        asked = [
-            *random.sample([question for question in mine if question.answerable], answerable),
-            *random.sample(misses, min(near, len(misses))),
-            *(
-                replace(question, answerable=False, answers=(), documents=())
-                for question in random.sample(others, far)
-            ),
-        ]
-        paragraphs = {id_: text for id_, text in squad.paragraphs.items() if _article(id_) in here}
-        folders.append(QuestionSet(tuple(asked), paragraphs))
-    return folders
+    return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
+
+
+def held_out(articles: Collection[str]) -> list[str]:
+    """The tenth of a set's articles that no reader is trained on: the same ones for everybody."""
+    order = sorted(articles, key=lambda title: sha256(title.encode()).hexdigest())
+    return order[: math.ceil(HELD_OUT * len(order))]
+
+
+def _folder(
+    titles: Sequence[str],
+    articles: Mapping[str, Sequence[str]],
+    about: Mapping[str, Sequence[Question]],
+    paragraphs: Mapping[str, str],
+    random: Random,
+) -> QuestionSet:
+    ids = [id_ for title in titles for id_ in articles[title]]
+    withheld = set(random.sample(ids, round(SHARE_WITHHELD * len(ids))))
+    there = {id_: paragraphs[id_] for id_ in ids if id_ not in withheld}
+    mine = [question for title in titles for question in about[title]]
+    answerable = [question for question in mine if question.answerable and question.documents[0] in there]
+    unanswerable = [
+        [question for question in mine if not question.answerable],
+        [
+            _without_answer(question)
+            for question in mine
+            if question.answerable and question.documents[0] in withheld and not _told(question, there)
+        ],
+        [
+            _without_answer(question)
+            for title in about.keys() - set(titles)
+            for question in about[title]
+            if question.answerable
+        ],
+    ]
+    kinds = [sorted(kind, key=lambda question: question.id) for kind in unanswerable if kind]
+    each = round(QUESTIONS_PER_FOLDER * (1 - SHARE_ANSWERABLE) / max(1, len(kinds)))
+    asked = _sample(answerable, round(QUESTIONS_PER_FOLDER * SHARE_ANSWERABLE), random)
+    for kind in kinds:
+        asked += _sample(kind, each, random)
+    return QuestionSet(tuple(asked), there)
+
+
+def _without_answer(question: Question) -> Question:
+    return replace(question, answerable=False, answers=(), documents=())
+
+
+def _told(question: Question, paragraphs: Mapping[str, str]) -> bool:
+    """Whether other paragraphs hold the answer's words too: then it may be answerable after all."""
+    article = _article(question.documents[0])
+    return any(
+        answer.casefold() in text.casefold()
+        for id_, text in paragraphs.items()
+        if _article(id_) == article
+        for answer in question.answers
+    )
+
+
+def _sample(questions: Sequence[Question], n: int, random: Random) -> list[Question]:
+    return random.sample(list(questions), min(n, len(questions)))
 
 
 def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Reader) -> Iterator[Example]:
@@ -172,10 +267,14 @@ def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Re
             answers = confidence.candidates(spans, hits)
             if not answers:
                 continue
-            best = answers[0][0]
-            quote = folder.paragraphs[best.document_id][best.start : best.end]
-            right = best.document_id in question.documents and metrics.says(quote, question.answers)
-            yield Example(number, confidence.features(question.question, answers, 0, hits), right)
+            bests = [places[0] for places in answers]
+            right = tuple(
+                best.document_id in question.documents
+                and metrics.says(folder.paragraphs[best.document_id][best.start : best.end], question.answers)
+                for best in bests
+            )
+            known = confidence.features(answers, hits)
+            yield Example(number, question.answerable, tuple(known), right)
         store.close()
 
 

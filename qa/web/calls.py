@@ -21,7 +21,7 @@ Request = Mapping[str, Any]
 Calls = list[Callable[..., Any]]
 
 
-def conversation_calls(desks: Desks, read_only: bool = False) -> Calls:
+def conversation_calls(desks: Desks) -> Calls:
     """Asking, what to ask next, and the verdict on an answer."""
     answering = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
@@ -36,7 +36,6 @@ def conversation_calls(desks: Desks, read_only: bool = False) -> Calls:
             "says": says,
             "min_confidence": desk.qa.min_confidence,
             "coverage": talk.coverage(desk.qa),
-            "may_change": not read_only,
         }
 
     async def starters(_: object) -> list[str]:
@@ -67,7 +66,7 @@ def conversation_calls(desks: Desks, read_only: bool = False) -> Calls:
     return [status, starters, ask, following, judge]
 
 
-def source_calls(desks: Desks, read_only: bool = False) -> Calls:
+def source_calls(desks: Desks, read_only: bool) -> Calls:
     """The list of documents, and one of them."""
 
     async def list_sources(request: Request) -> dict[str, Any]:

@@ -48,7 +48,7 @@ page.restarted = () => {
 
 async function change(request) {
   const done = await server.change_history({ browser, ...request });
-  if (done.failed) page.announce(done.says);
+  if (done.failed) page.say(done.says);
   return done;
 }
 
@@ -78,7 +78,7 @@ function mark() {
 
 async function reopen(id) {
   const got = await server.conversation({ browser, conversation: id });
-  if (got.failed) return page.announce(got.says);
+  if (got.failed) return page.say(got.says);
   conversation = id;
   page.begin(got.says);
   page.closeSide(false);
@@ -88,7 +88,7 @@ async function reopen(id) {
 
 async function download(id, form) {
   const got = await server.export({ browser, conversation: id, form });
-  if (got.failed) return page.announce(got.says);
+  if (got.failed) return page.say(got.says);
   const { name, type, text } = got.says;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));

@@ -18,13 +18,12 @@ from qa.web.opening import Opening
 HERE = Path(__file__).parent
 TITLE = "Ask the documents"
 SCRIPTS = ("source.js", "sources.js", "uploads.js", "talk.js", "after.js", "history.js", "status.js")
-KEPT_SECONDS = (3600, 3600)  # how often what was sent, and not added, is deleted, and from what age on
 STYLES = [HERE / name for name in ("style.css", "side.css", "talk.css", "source.css")]
+KEPT_SECONDS = (3600, 3600)  # how often what was sent, and not added, is deleted, and from what age on
 
 
 def build_page(opening: Opening, read_only: bool = False) -> gr.Blocks:
-    """The page and the endpoints for programs, over the index that `opening` opens. Where it is
-    `read_only`, neither can add or remove a document."""
+    """The page and the endpoints for programs, over the index that `opening` opens."""
     desks = Desks(opening)
 
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=KEPT_SECONDS) as page:
@@ -34,7 +33,7 @@ def build_page(opening: Opening, read_only: bool = False) -> gr.Blocks:
             apply_default_css=False,
             js_on_load=_script(),
             server_functions=[
-                *conversation_calls(desks, read_only),
+                *conversation_calls(desks),
                 *source_calls(desks, read_only),
                 *history_calls(desks),
             ],

@@ -18,7 +18,7 @@ CONFIDENCE_WORDS = (
 )
 """What a confidence is called from which value on."""
 
-DIFFERS_FROM = 0.40  # the confidence from which another answer counts as a source that differs
+DIFFERS_FROM = 0.10  # the confidence from which another answer counts as a source that differs
 NEAREST_PASSAGES = 3  # shown when the documents do not say
 EXCERPT_CHARACTERS = 280
 CONTEXT_CHARACTERS = 300  # of a sentence, on each side of the quote

@@ -40,8 +40,10 @@ function tell() {
   const found = find.value.trim() ? ` · ${count(shown.matching)} found` : "";
   element.querySelector("#chosen").textContent =
     (chosen === shown.all ? `All ${count(shown.all)} answer` : `${count(chosen)} of ${count(shown.all)} answer`) + found;
-  all.checked = chosen === shown.all;
-  all.indeterminate = chosen > 0 && chosen < shown.all;
+  // While something is searched for, the box stands for the rows that are seen.
+  const seen = [...list.querySelectorAll("input")].map((box) => box.checked);
+  all.checked = found ? seen.length > 0 && seen.every(Boolean) : chosen === shown.all;
+  all.indeterminate = !all.checked && (found ? seen.some(Boolean) : chosen > 0);
   all.setAttribute("aria-label", find.value.trim() ? "Choose all that were found" : "Choose all sources");
 }
 
@@ -89,9 +91,9 @@ page.sourcesChanged = async (gone = []) => {
   await load();
 };
 
-page.sourcesOpened = (known) => {
-  element.querySelector("#add").hidden = !known.may_change;
-  load();
+page.sourcesOpened = async () => {
+  await load();
+  element.querySelector("#add").hidden = !shown.removable;
 };
 
 // Two tabs: sources and history.
@@ -105,7 +107,7 @@ function turnTo(tab) {
   }
   if (tab.id === "tab-history") page.loadHistory?.();
 }
-side.querySelector("[role=tablist]").addEventListener("click", (event) => {
+side.querySelector(".tabs").addEventListener("click", (event) => {
   if (event.target.matches("[role=tab]")) turnTo(event.target);
   else if (event.target.matches(".close")) closeSide(true);
 });

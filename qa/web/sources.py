@@ -52,6 +52,7 @@ class Sources:
             "shown": len(shown),
             "matching": len(matching),
             "all": len(self.known(qa)),
+            "removable": removable,
         }
 
     def chosen(self, qa: QA, choice: Mapping[str, Any]) -> list[str] | None:

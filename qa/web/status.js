@@ -11,7 +11,7 @@ server.status({}).then(
       return;
     }
     page.setLeast(known.min_confidence, known.coverage);
-    page.sourcesOpened(known);
+    page.sourcesOpened();
     page.showStarters();
   },
   () => (status.textContent = "The server did not answer; is it still running?"),

@@ -10,6 +10,7 @@ let editing = null; // the number of the turn whose question is being edited
 let busy = false;
 
 const say = (text) => (hint.textContent = text);
+page.say = say;
 page.announce = (text) => (element.querySelector("#announce").textContent = text);
 
 function button(name, text, label = text) {

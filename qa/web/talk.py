@@ -94,8 +94,8 @@ def judge(desk: Desk, asked: Asked, told: str, verdict: str, expected: str) -> s
 
 def coverage(qa: QA) -> list[list[float]]:
     """What a threshold costs, as measured when the confidence model was fitted: rows of threshold, share
-    of the questions answered, share of these answered rightly. Empty where that was not measured."""
-    return [list(map(float, point)) for point in getattr(qa.calibration, "coverage", None) or ()]
+    of the questions answered, share of these answered rightly."""
+    return [list(point) for point in qa.calibration.coverage]
 
 
 def _answer(desk: Desk, asked: Asked, documents: list[str] | None) -> Answer:
