@@ -12,6 +12,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -31,6 +32,7 @@ from qa.types import Document, Passage
 UPLOADS = "uploads"  # the folder within the index
 LARGEST_UPLOAD = 50 * 2**20  # bytes of one file
 MOST_UPLOADS = 50  # files at a time
+LARGEST_FOLDER = 5 * 2**30  # bytes of all uploads: visitors cannot fill the disk
 LONGEST_NAME = 150  # bytes: room for a number, whatever the file system
 SLICE_PASSAGES = 16  # embedded between two chances for a question to be embedded
 
@@ -139,6 +141,12 @@ class Uploads:
         _check(file, name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            held = _size(self.folder)
+            if held + file.stat().st_size > LARGEST_FOLDER:
+                raise UnreadableFile(
+                    f"{name} is too much: {held / 2**30:.1f} GB are uploaded, at most "
+                    f"{LARGEST_FOLDER / 2**30:.1f} GB are kept; remove documents, {MEND}"
+                )
             final = self._reserve(name, {info.id for info in store.documents()})
         except OSError as error:
             raise BadIndex(
@@ -216,6 +224,15 @@ def _check(file: Path, name: str) -> None:
             f"{name} has {size / 2**20:,.0f} MB, at most {LARGEST_UPLOAD // 2**20} MB can be uploaded; split "
             f"it into smaller files, {MEND}"
         )
+
+
+def _size(folder: Path) -> int:
+    """The bytes of the folder's files."""
+    size = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # removed meanwhile
+            size += path.stat().st_size
+    return size
 
 
 def _copy(file: Path, copy: Path, name: str) -> None:

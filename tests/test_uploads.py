@@ -143,6 +143,16 @@ def test_a_file_that_is_too_large_a_folder_and_a_missing_file_are_not_kept(
     assert uploads(qa) == []
 
 
+def test_uploads_cannot_fill_the_disk(qa: QA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qa.uploads.LARGEST_FOLDER", 200)
+    files = [write(tmp_path, f"{n}.txt", f"{OKAPI}{n}") for n in range(4)]
+    report = qa.add(files)
+    assert report.ids == ("uploads/0.txt", "uploads/1.txt")
+    assert all("remove documents, then add it again" in skip.reason for skip in report.skipped)
+    qa.remove(["uploads/0.txt"])
+    assert qa.add(files[2:3]).added == 1
+
+
 def test_too_many_files_or_none_are_refused_as_a_whole(qa: QA, tmp_path: Path) -> None:
     source = write(tmp_path, "okapi.txt")
     for files in ([], [source] * (MOST_UPLOADS + 1)):
@@ -241,6 +251,7 @@ def test_indexing_the_folder_again_keeps_uploads_and_leaves_removed_ones_out(qa:
     assert "uploads/okapi.txt" in ids(qa)
 
 
+@pytest.mark.slow
 def test_uploads_are_embedded_again_when_the_index_is_rebuilt(tmp_path: Path) -> None:
     from qa.cli import main
 
@@ -305,6 +316,7 @@ def test_a_question_whose_document_is_removed_meanwhile_is_answered_from_the_res
     assert {hit.passage.document_id for hit in answer.hits} <= set(ids(qa))
 
 
+@pytest.mark.slow
 def test_questions_asked_during_an_upload_are_answered_as_before(qa: QA, tmp_path: Path) -> None:
     expected = qa.ask("Who answered AFP by email?").text
     long = " ".join(f"Ship number {n} sailed from port {n + 7} with grain and timber." for n in range(1500))

@@ -321,9 +321,8 @@ def test_guessing_passwords_keeps_nobody_out_who_has_been_in(qa: QA) -> None:
                 guessers.submit(httpx.get, url, headers=authorization("mira", f"guess {n}"), timeout=60)
                 for n in range(60)
             ]
-            begin = time.perf_counter()
             assert httpx.get(f"{url}/config", headers=right, timeout=60).status_code == 200
-            assert time.perf_counter() - begin < 2
+            assert not all(guess.done() for guess in guesses)
             assert {guess.result().status_code for guess in guesses} == {401}
 
 

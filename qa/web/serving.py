@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import re
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-# Gradio and huggingface_hub read these once, when they are imported.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
 from starlette.datastructures import MutableHeaders
