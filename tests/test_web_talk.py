@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from qa.engine import QA
 from qa.evaluation.questions import read_questions
+from qa.web.history import History
 from tests.browsing import NARROW, WIDE, ask, open_side, serving, visit, write_harbour
 
 pytestmark = pytest.mark.slow
@@ -250,3 +253,28 @@ def test_right_to_left_words_keep_their_direction(browser: Browser, url: str) ->
         run = page.locator(".source .run").first
         expect(run).to_contain_text("افتتحت")
         assert run.evaluate("element => getComputedStyle(element).direction") == "rtl"
+
+
+def test_forty_people_asking_at_once_each_get_their_own_answer(harbour: QA, url: str) -> None:
+    with urlopen(f"{url}/config") as answer:
+        components = json.load(answer)["components"]
+    page = next(each["id"] for each in components if each["props"].get("elem_id") == "page")
+    expected = {MAYOR: "Dana Whitlock", LAMP: "Orla Benning", COST: "6.8 million euros"}
+
+    def ask_as(number: int) -> tuple[str, str]:
+        question = list(expected)[number % len(expected)]
+        called = {"question": question, "history": [], "browser": f"browser {number}"}
+        body = {"session_hash": str(number), "component_id": page, "fn_name": "ask", "data": called}
+        request = Request(
+            f"{url}/gradio_api/component_server",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=120) as answer:
+            return question, json.load(answer)["told"][1]
+
+    with ThreadPoolExecutor(40) as people:
+        told = list(people.map(ask_as, range(40)))
+    assert all(words == expected[question] for question, words in told)
+    kept = History(harbour.folder)
+    assert all(len(kept.conversations(f"browser {number}")) == 1 for number in range(40))

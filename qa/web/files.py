@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
     from qa.engine import QA
     from qa.indexing import Progress
+    from qa.web.opening import Opening
 
 SHOWN = {".txt": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8", ".pdf": "application/pdf"}
 """What a browser may show; everything else, web pages above all, it saves."""
-
-OpenQA = Callable[[], "QA"]
 
 
 def original(document_id: str, qa: QA) -> Response:
@@ -48,18 +47,21 @@ def original(document_id: str, qa: QA) -> Response:
     )
 
 
-async def send_original(request: Request, open_qa: OpenQA) -> Response:
+async def send_original(request: Request, opening: Opening) -> Response:
     """Answers `GET original?document=ID`."""
     try:
-        qa = await asyncio.to_thread(open_qa)
+        qa = await asyncio.wrap_future(opening.begin())
     except QAError as error:
         return PlainTextResponse(str(error), status_code=503)
     return await asyncio.to_thread(original, request.query_params.get("document", ""), qa)
 
 
-async def take_upload(request: Request, open_qa: OpenQA) -> Response:
+async def take_upload(request: Request, opening: Opening, one_at_a_time: asyncio.Lock) -> Response:
     """Answers `PUT upload?name=NAME`, whose body is the file, with lines of JSON: how far it is
-    (`stage`, `share`), and at the end what came of it (`skipped` as HTML, or `failed`)."""
+    (`stage`, `share`), and at the end what came of it (`skipped` as HTML, or `failed`).
+
+    Who waits for another's file holds no thread: those are for who asks.
+    """
     name = safe_name(request.query_params.get("name", ""))
     folder = TemporaryDirectory(prefix="qa-upload-")
     file = Path(folder.name) / name
@@ -75,13 +77,15 @@ async def take_upload(request: Request, open_qa: OpenQA) -> Response:
 
     async def lines() -> AsyncIterator[str]:
         with folder:
-            async for step in _added(file, open_qa):
-                yield json.dumps(step) + "\n"
+            yield json.dumps({"stage": "waiting to add", "share": 0}) + "\n"
+            async with one_at_a_time:
+                async for step in _added(file, opening):
+                    yield json.dumps(step) + "\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-async def _added(file: Path, open_qa: OpenQA) -> AsyncIterator[dict[str, Any]]:
+async def _added(file: Path, opening: Opening) -> AsyncIterator[dict[str, Any]]:
     """The steps of adding one file, which runs in a thread of its own."""
     loop, steps = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None]()
 
@@ -91,9 +95,8 @@ async def _added(file: Path, open_qa: OpenQA) -> AsyncIterator[dict[str, Any]]:
     def progress(now: Progress) -> None:
         tell({"stage": now.stage, "share": now.share})
 
-    def add() -> None:
+    def add(qa: QA) -> None:
         try:
-            qa = open_qa()
             report = qa.add([file], progress)
             refused = [(skip.path, skip.reason) for skip in report.skipped]
             says = in_words(len(qa.documents()), qa.passage_count)
@@ -103,7 +106,12 @@ async def _added(file: Path, open_qa: OpenQA) -> AsyncIterator[dict[str, Any]]:
         finally:
             tell(None)
 
-    adding = loop.run_in_executor(None, add)
+    try:
+        qa = await asyncio.wrap_future(opening.begin())
+    except QAError as error:
+        yield {"failed": str(error)}
+        return
+    adding = loop.run_in_executor(None, add, qa)
     while (step := await steps.get()) is not None:
         yield step
     await adding

@@ -128,11 +128,13 @@ def start(
 def _routes(opening: Opening) -> list[Route]:
     """What the page links to or sends files to, beside Gradio's own addresses."""
 
+    one_at_a_time = asyncio.Lock()
+
     async def original(request: Request) -> Response:
-        return await send_original(request, opening.qa)
+        return await send_original(request, opening)
 
     async def upload(request: Request) -> Response:
-        return await take_upload(request, opening.qa)
+        return await take_upload(request, opening, one_at_a_time)
 
     async def evaluation(request: Request) -> Response:
         chosen = request.query_params
