@@ -79,9 +79,38 @@ def _documents(arguments: argparse.Namespace) -> int:
 
 
 def _chat(arguments: argparse.Namespace) -> int:
+    from qa.accounts import Accounts  # noqa: PLC0415
     from qa.web import serve  # noqa: PLC0415
 
-    serve(lambda: open_default(arguments.index), host=arguments.host, port=arguments.port)
+    serve(
+        lambda: open_default(arguments.index),
+        host=arguments.host,
+        port=arguments.port,
+        accounts=Accounts.read(arguments.auth) if arguments.auth else None,
+        root_path=arguments.root_path,
+        read_only=arguments.read_only,
+    )
+    return ANSWERED
+
+
+def _password(arguments: argparse.Namespace) -> int:
+    from getpass import getpass  # noqa: PLC0415
+
+    from qa.accounts import hashed  # noqa: PLC0415
+
+    if ":" in arguments.user or not arguments.user.strip():
+        raise QAError(f"The user is {arguments.user!r}; expected a name without a colon: qa password USER")
+    password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not password:
+        raise QAError("The password is empty; type one, or send it: qa password USER < FILE")
+    print(f"{arguments.user}:{hashed(password)}")
+    return ANSWERED
+
+
+def _mcp(arguments: argparse.Namespace) -> int:
+    from qa.mcp import serve  # noqa: PLC0415
+
+    serve(lambda: open_default(arguments.index))
     return ANSWERED
 
 
@@ -266,6 +295,23 @@ def _parser() -> argparse.ArgumentParser:
     chat = verb("chat", _chat, "Serve the web chat.")
     chat.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     chat.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+
+    chat.add_argument(
+        "--auth",
+        type=Path,
+        metavar="FILE",
+        help="let in only the accounts of this file, whose lines are made by: qa password USER",
+    )
+    chat.add_argument(
+        "--root-path", default="", metavar="PREFIX", help="prefix under which a reverse proxy offers the chat"
+    )
+    chat.add_argument("--read-only", action="store_true", help="no document can be added or removed")
+
+    password = verbs.add_parser("password", help="Print a line for the file of: qa chat --auth FILE.")
+    password.set_defaults(verb=_password)
+    password.add_argument("user", metavar="USER", help="the password is asked for, or read from stdin")
+
+    verb("mcp", _mcp, "Serve the documents to assistants by MCP, on stdin and stdout (needs: qa[mcp]).")
 
     evaluate = verb("eval", _evaluate, "Ask a fixed set of questions and measure the answers.")
     evaluate.add_argument(

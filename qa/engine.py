@@ -14,13 +14,14 @@ from types import TracebackType
 
 from qa import confidence, conversation
 from qa.embedder import Embedder
-from qa.errors import BadQuestion
+from qa.errors import BadIndex, BadQuestion
 from qa.indexing import SETTINGS, Progress, Report, index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
 from qa.store.base import DocumentInfo, Store
 from qa.types import Alternative, Answer, Citation, Document, Hit, Span
+from qa.uploads import UPLOADS, Uploads
 from qa.version import __version__
 
 INDEX = Path("index")
@@ -28,15 +29,23 @@ SEEDS = Path("seeds")
 PASSAGES_READ = 8
 MOST_PASSAGES_READ = 100
 MOST_QUESTION_CHARACTERS = 1_000
+MOST_TRIES = 10  # where the documents change while they are read
 MOST_CITATIONS = 5  # of one answer
 MOST_ALTERNATIVES = 3
 LIKELY_ENOUGH_TO_SHOW = 0.05  # a different answer beside the best one
 
 
+class _Changed(Exception):
+    """A document was removed or replaced between finding words in it and citing them."""
+
+
 class QA:
     """Answers questions from one index. Threads may share it; models load with the first question."""
 
-    def __init__(self, store: Store, embedder: Embedder, reader: Reader) -> None:
+    def __init__(self, store: Store, embedder: Embedder, reader: Reader, folder: Path = INDEX) -> None:
+        """`folder` is where the index, and what belongs to it, is kept."""
+        self.folder = folder
+        self.uploads = Uploads(folder / UPLOADS)
         self.store = store
         self.embedder = embedder
         self.reader = reader
@@ -46,7 +55,7 @@ class QA:
     def open(cls, index: str | Path = INDEX) -> QA:
         """The corpus that was indexed in this folder. Raises `BadIndex`, `MissingWeights`."""
         embedder, reader = Embedder(), Reader()
-        return cls(LocalStore.open(Path(index), _settings(embedder)), embedder, reader)
+        return cls(LocalStore.open(Path(index), _settings(embedder)), embedder, reader, Path(index))
 
     @classmethod
     def build(
@@ -80,11 +89,21 @@ class QA:
         self._check(question, k, documents)
         begin = perf_counter()
         asked_as = conversation.resolve(question, history)
-        hits = retrieve(asked_as, self.store, self.embedder, k, documents)
-        retrieved = perf_counter()
-        spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
-        read = perf_counter()
-        answer = self._decide(question, asked_as, hits, spans, documents, min_confidence)
+        for _ in range(MOST_TRIES):
+            hits = retrieve(asked_as, self.store, self.embedder, k, documents)
+            retrieved = perf_counter()
+            spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
+            read = perf_counter()
+            try:
+                answer = self._decide(question, asked_as, hits, spans, documents, min_confidence)
+            except _Changed:  # another thread removed or replaced what was just read
+                continue
+            break
+        else:
+            raise BadIndex(
+                f"The documents of the index at {self.folder} change while they are read; ask again when "
+                "the other run is done: qa ask …"
+            )
         end = perf_counter()
         seconds = {"retrieve": retrieved - begin, "read": read - retrieved, "total": end - begin}
         return replace(answer, seconds=seconds)
@@ -106,6 +125,24 @@ class QA:
             return self.store.document(document_id)
         except KeyError:
             raise BadQuestion(_unknown([document_id])) from None
+
+    def add(self, files: Sequence[str | Path], progress: Callable[[Progress], None] | None = None) -> Report:
+        """Copy files into <index>/uploads/ and index them, each with the id uploads/NAME.
+
+        A name that is taken gets a number; what cannot be read, is too large or is already there is named
+        in `Report.skipped` and not kept. Questions asked meanwhile are answered from what is stored. Raises
+        `BadCorpus` for no or too many files, `BadIndex`, `MissingWeights`.
+        """
+        return self.uploads.add([Path(file) for file in files], self.store, self.embedder, progress)
+
+    def remove(self, document_ids: Collection[str]) -> Report:
+        """Take documents out of the index; of uploaded ones, the file is deleted as well.
+
+        Files of the indexed folder stay, and the next `qa index FOLDER` takes them in again. Raises
+        `BadQuestion` for an unknown id, and then removes none; `BadIndex`.
+        """
+        self._check_known(document_ids)
+        return self.uploads.remove(document_ids, self.store)
 
     @property
     def passage_count(self) -> int:
@@ -147,9 +184,12 @@ class QA:
         if documents is not None:
             if not documents:
                 raise BadQuestion("No document is chosen; choose at least one, or leave the choice out.")
-            unknown = set(documents) - {info.id for info in self.documents()}
-            if unknown:
-                raise BadQuestion(_unknown(sorted(unknown)))
+            self._check_known(documents)
+
+    def _check_known(self, documents: Collection[str]) -> None:
+        unknown = set(documents) - {info.id for info in self.documents()}
+        if unknown:
+            raise BadQuestion(_unknown(sorted(unknown)))
 
     def _decide(
         self,
@@ -182,7 +222,7 @@ class QA:
             return replace(base, reason=self._reason(hits, best, threshold, whole))
 
         ids = sorted({span.document_id for places in shown for span in places})
-        sources = {document_id: self.store.document(document_id) for document_id in ids}
+        sources = {document_id: self._source(document_id, hits) for document_id in ids}
         cited = [
             tuple(
                 Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]
@@ -206,13 +246,25 @@ class QA:
         """Why there is no answer, in one sentence."""
         if not hits:
             return "No passage of the documents is near this question."
-        titles = dict.fromkeys(self.store.document(hit.passage.document_id).title for hit in hits[:3])
+        titles = dict.fromkeys(self._source(hit.passage.document_id, hits).title for hit in hits[:3])
         speak = "; ".join(f"“{title}”" for title in titles)
         read = f"all {len(hits)} passages were read" if whole else f"{len(hits)} passages were read"
         return (
             f"The nearest passages are in {speak}, but none answers this ({read}; the likeliest words would "
             f"be right with {best:.0%}, and {threshold:.0%} is asked for)."
         )
+
+    def _source(self, document_id: str, hits: Sequence[Hit]) -> Document:
+        """A document in which what was found stands where it was found. Raises `_Changed`."""
+        try:
+            document = self.store.document(document_id)
+        except KeyError:
+            raise _Changed from None
+        for hit in hits:
+            passage = hit.passage
+            if passage.document_id == document_id and document.text[passage.start : passage.end] != hit.text:
+                raise _Changed
+        return document
 
     def _receipt(self) -> dict[str, str]:
         return {
@@ -233,7 +285,7 @@ def update(
     embedder = Embedder()
     store = LocalStore.create(Path(index), _settings(embedder))
     try:
-        return index_folder(Path(folder), store, embedder, progress)
+        return index_folder(Path(folder), store, embedder, progress, Path(index) / UPLOADS)
     finally:
         store.close()
 

@@ -3,11 +3,14 @@
 Files whose content is already in the index are left alone, new and changed ones are read, split,
 embedded and stored, vanished ones are removed. Documents are stored in batches, each one transaction:
 a run that is killed has stored whole documents, and the next run goes on from there.
+
+What visitors uploaded (see `qa/uploads.py`) lies in a folder of its own beside the index, and is kept in
+step as well; its documents have ids that start with "uploads/".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -27,20 +30,36 @@ OVERLAP_SENTENCES = 1
 SETTINGS = {"passage_tokens": str(PASSAGE_TOKENS), "overlap_sentences": str(OVERLAP_SENTENCES)}
 """What must be equal for two runs to give the same passages; kept with the index."""
 
+UPLOADED = "uploads/"
+"""What the ids of uploaded documents start with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come. `seconds` since its start; `passages` embedded by it."""
+    """How far a run has come. `seconds` since its start; `passages` embedded by it.
+
+    Where files are taken one at a time: `stage` is "reading", "splitting" or "embedding", `file` the name
+    of the one in hand, `part` the share of it, 0 to 1, that is embedded.
+    """
 
     documents: int
     documents_in_all: int
     passages: int
     seconds: float
+    stage: str = ""
+    file: str = ""
+    part: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        return (self.documents + self.part) / max(1, self.documents_in_all)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run did. `skipped` names each file that is not in the index, and why."""
+    """What a run did. `skipped` names each file that was not taken, and why; `ids` the documents that an
+    upload added, in the order of its files; `passages` counts those now in the index."""
 
     added: int
     updated: int
@@ -49,20 +68,28 @@ class Report:
     skipped: tuple[Skipped, ...]
     passages: int
     seconds: float
+    ids: tuple[str, ...] = ()
 
 
 def index_folder(
-    folder: Path, store: Store, embedder: Embedder, progress: Callable[[Progress], None] | None = None
+    folder: Path,
+    store: Store,
+    embedder: Embedder,
+    progress: Callable[[Progress], None] | None = None,
+    uploads: Path | None = None,
 ) -> Report:
-    """Bring `store` into step with `folder`.
+    """Bring `store` into step with `folder`, and with the folder of uploads where one is given.
 
     Raises `BadCorpus` where the folder is missing, or nothing in it can be read; the index then stays
     as it was.
     """
     begin = perf_counter()
     found, skipped = walk(folder)
+    own = {file.id for file in found}
+    if uploads and uploads.is_dir():
+        found, skipped, own = _with_uploads(found, skipped, uploads)
     known = {info.id: (info.sha256, info.path) for info in store.documents()}
-    if not found and not known:
+    if not own and not known:
         raise BadCorpus(_nothing(folder, skipped))
 
     changed: list[Found] = []
@@ -90,7 +117,7 @@ def index_folder(
         if progress:
             progress(Progress(done, len(changed), embedded, perf_counter() - begin))
 
-    if not kept:
+    if not kept & own:
         raise BadCorpus(_nothing(folder, skipped))
     vanished = sorted(known.keys() - kept)
     if vanished:
@@ -103,6 +130,25 @@ def index_folder(
         skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
         passages=store.passage_count(),
         seconds=perf_counter() - begin,
+    )
+
+
+def _with_uploads(
+    found: Sequence[Found], skipped: Sequence[Skipped], uploads: Path
+) -> tuple[list[Found], list[Skipped], set[str]]:
+    """The files of both folders, what is passed over, and the ids of the user's own files."""
+    uploaded, passed_over = walk(uploads)
+    ids = {UPLOADED + file.id for file in uploaded}
+    # The user's folder may hold the index, and with it the uploads.
+    own = [file for file in found if uploads.resolve() not in file.path.resolve().parents]
+    clashing = [file for file in own if file.id in ids]
+    return (
+        [*(file for file in own if file.id not in ids)]
+        + [Found(UPLOADED + file.id, file.path, file.size) for file in uploaded],
+        [*skipped]
+        + [Skipped(UPLOADED + skip.path, skip.reason) for skip in passed_over]
+        + [Skipped(file.id, "an uploaded document has this name; rename the file") for file in clashing],
+        {file.id for file in own} - ids,
     )
 
 

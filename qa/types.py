@@ -66,6 +66,17 @@ class Hit:
     dense_rank: int | None
     lexical_rank: int | None
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "document": self.passage.document_id,
+            "start": self.passage.start,
+            "end": self.passage.end,
+            "text": self.text,
+            "score": round(self.score, 6),
+            "dense_rank": self.dense_rank,
+            "lexical_rank": self.lexical_rank,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -208,18 +219,7 @@ class Answer:
             "reason": self.reason,
             "citations": [citation.to_dict() for citation in self.citations],
             "alternatives": [alternative.to_dict() for alternative in self.alternatives],
-            "hits": [
-                {
-                    "document": hit.passage.document_id,
-                    "start": hit.passage.start,
-                    "end": hit.passage.end,
-                    "text": hit.text,
-                    "score": round(hit.score, 6),
-                    "dense_rank": hit.dense_rank,
-                    "lexical_rank": hit.lexical_rank,
-                }
-                for hit in self.hits
-            ],
+            "hits": [hit.to_dict() for hit in self.hits],
             "read": self.read,
             "seconds": {stage: round(value, 4) for stage, value in self.seconds.items()},
             "receipt": dict(self.receipt),

@@ -1,14 +1,21 @@
 """What several test files share: the seeds, indexed once, and a way to run code without a network."""
 
+from __future__ import annotations
+
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qa import QA
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
@@ -40,6 +47,21 @@ def seeds_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seeds_qa(seeds_index: Path) -> Iterator[QA]:
     with QA.open(seeds_index) as qa:
         yield qa
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browsing import SWITCHES
+
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert chromium, "no Chromium found; install it (apt-get install chromium) or name it in CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield browser
+        browser.close()
 
 
 def run_offline(code: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

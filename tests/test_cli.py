@@ -29,7 +29,9 @@ def test_help_and_version_answer_at_once_and_name_every_verb() -> None:
     fastest = min(timed("--help") for _ in range(5))
     assert fastest < 0.5
     text = run("--help").stdout
-    assert all(verb in text for verb in ("index", "ask", "chat", "eval", "documents", "verify"))
+    assert all(
+        verb in text for verb in ("index", "ask", "chat", "eval", "documents", "verify", "password", "mcp")
+    )
     assert run("--version").stdout.startswith("qa 0.")
 
 
@@ -52,6 +54,9 @@ def timed(*arguments: str) -> float:
         ("index", str(SEEDS), "--index", "/proc/index"),
         ("eval", "/nonexistent/questions", "--index", "{tmp}/index"),
         ("verify", "/nonexistent/answer.json"),
+        ("password", "mira:voss"),
+        ("chat", "--auth", "/nonexistent/accounts"),
+        ("mcp", "--index", "/nonexistent/index"),
     ],
 )
 def test_a_user_error_is_status_2_without_a_traceback(arguments: tuple[str, ...], tmp_path: Path) -> None:
@@ -59,6 +64,12 @@ def test_a_user_error_is_status_2_without_a_traceback(arguments: tuple[str, ...]
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+def test_an_empty_password_is_named() -> None:
+    done = run("password", "mira", stdin="\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "password is empty" in done.stderr
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
-MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing"}
+MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
 
 MAY_IMPORT = {
@@ -23,12 +23,15 @@ MAY_IMPORT = {
     "qa.words": set(),
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
+    "qa.uploads": BASE | ROOMS | {"qa.indexing"},
     "qa.engine": BASE | ROOMS | MIDDLE,
     "qa.verification": ENGINE,
     "qa.evaluation": ENGINE,
     "qa.training": ENGINE | {"qa.evaluation"},
-    "qa.web": ENGINE,
-    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web"},
+    "qa.accounts": {"qa.errors"},
+    "qa.web": ENGINE | {"qa.evaluation", "qa.accounts"},
+    "qa.mcp": ENGINE,
+    "qa.cli": ENGINE | {"qa.verification", "qa.evaluation", "qa.training", "qa.web", "qa.mcp", "qa.accounts"},
     "qa.__main__": {"qa.cli"},
 }
 
@@ -67,6 +70,7 @@ def test_importing_the_package_or_asking_for_help_loads_no_model_library() -> No
     code = (
         "import sys, qa, qa.cli\n"
         "heavy = {'torch', 'faiss', 'transformers', 'sentence_transformers', 'gradio', 'sklearn', 'pandas'}\n"
+        "heavy |= {'mcp', 'mcp_types'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from urllib.request import urlopen
@@ -19,135 +15,28 @@ from urllib.request import urlopen
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from qa.engine import QA
 from qa.errors import BadIndex, QAError
 from qa.web import start
+from tests.browsing import LOWEST_CONTRAST, NARROW, WIDE, ask, is_in_view, serving, visit
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-WIDE, NARROW = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
 ANSWERED = "Who answered AFP by email?"
 UNANSWERED = "Which football club won the championship?"
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = (
     '<script>window.__pwned = 1</script><img src=x onerror="window.__pwned = 2"> '
     "[here](javascript:window.__pwned=3) **bold** $$x^2$$ ${window.__pwned = 4} {{7*7}} \u202e"
 )
-
-LOWEST_CONTRAST = """() => {
-  const channels = (css) => css.match(/[\\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = channels(getComputedStyle(e).backgroundColor);
-      if (colour[3] !== 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let lowest = [21, ''];
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement, text = texts.currentNode.data.trim();
-    if (!text || !element.checkVisibility({ checkVisibilityCSS: true, checkOpacity: true })) continue;
-    if (element.offsetWidth === 1) continue; // for screen readers only
-    const [a, b] = [channels(getComputedStyle(element).color), ground(element)].map(luminance);
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < lowest[0]) lowest = [contrast, text];
-  }
-  return lowest;
-}"""
-
-
-@pytest.fixture(scope="module")
-def seeds_qa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QA]:
-    with QA.build(ROOT / "seeds", tmp_path_factory.mktemp("chat") / "index") as qa:
-        yield qa
 
 
 @pytest.fixture(scope="module")
 def chat_url(seeds_qa: QA) -> Iterator[str]:
     with serving(lambda: seeds_qa) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert chromium, "no Chromium found; install it (apt-get install chromium) or name it in CHROMIUM"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def serving(open_qa: Callable[[], QA]) -> Iterator[str]:
-    """A chat on a free port of this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page = start(open_qa, port=port)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        page.close(verbose=False)
-
-
-@contextmanager
-def visit(
-    browser: Browser, url: str, size: ViewportSize = WIDE, scheme: str = "light", query: str = ""
-) -> Iterator[Page]:
-    """A visit that fails on any error in the browser and on any request to another host."""
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda request: wrong.append(request.url) if not request.url.startswith((url, "data:")) else None,
-    )
-    page.goto(url + query)
-    yield page
-    context.close()
-    assert not wrong
-
-
-def ask(page: Page, question: str) -> Locator:
-    """Type a question, press Enter, wait for what is shown under it."""
-    answers = page.locator("#conversation .answer")
-    before = answers.count()
-    page.get_by_label("Your question").fill(question)
-    page.get_by_label("Your question").press("Enter")
-    expect(answers).to_have_count(before + 1, timeout=60_000)
-    return answers.last
-
-
-def is_in_view(page: Page, inner: str, outer: str) -> bool:
-    """Whether the first `inner` stands within the visible part of `outer`, and that within the window."""
-    inside, around = page.locator(inner).first.bounding_box(), page.locator(outer).first.bounding_box()
-    assert inside and around
-    return bool(
-        around["y"] <= inside["y"]
-        and inside["y"] + inside["height"]
-        <= min(around["y"] + around["height"], page.evaluate("innerHeight"))
-        and around["x"] <= inside["x"]
-        and inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
-    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -157,14 +46,14 @@ def test_a_question_is_answered_and_its_number_opens_the_source_at_the_words(
 ) -> None:
     with visit(browser, chat_url, size, scheme) as page:
         expect(page.locator("#status")).to_contain_text("5 documents", timeout=60_000)
-        expect(page.get_by_role("button", name=ANSWERED)).to_be_visible()
+        expect(page.locator("#starters button").first).to_be_visible(timeout=60_000)
         page.screenshot(path=tmp_path / "start.png")
 
         answer = ask(page, ANSWERED)
         words = answer.locator("strong").first.inner_text()
         assert "William Spindler" in words
         expect(answer.locator(".sentence").first).to_contain_text("told AFP in an email")
-        expect(answer.locator(".meta")).to_have_text(re.compile(r"\d+ % · read \d+ passages in [\d,]+ ms"))
+        expect(answer.locator(".meta")).to_have_text(re.compile(r"\d+ %.+ · read \d+ passages in [\d,]+ ms"))
         page.screenshot(path=tmp_path / "answer.png")
 
         answer.get_by_role("link", name=re.compile(r"^\[1\]")).first.click()
@@ -210,11 +99,18 @@ def test_a_source_opens_and_closes_by_keyboard(browser: Browser, chat_url: str) 
         expect(link).to_be_focused()
 
 
-def test_an_example_is_asked_by_a_click(browser: Browser, chat_url: str) -> None:
+def test_a_starter_question_is_asked_by_a_click_and_answered(browser: Browser, chat_url: str) -> None:
     with visit(browser, chat_url) as page:
-        page.get_by_role("button", name=ANSWERED).click(timeout=60_000)
-        expect(page.locator("#conversation .asked")).to_have_text(ANSWERED)
-        expect(page.locator("#conversation .answer strong").first).to_contain_text("Spindler", timeout=60_000)
+        starter = page.locator("#starters button").first
+        question = starter.inner_text(timeout=60_000)
+        starter.click()
+        expect(page.locator("#conversation .asked")).to_have_text(question)
+        expect(page.locator("#conversation .answer strong").first).to_be_visible(timeout=60_000)
+        following = page.locator(".next-questions button").first
+        question = following.inner_text(timeout=30_000)
+        following.click()
+        expect(page.locator("#conversation .asked").last).to_have_text(question)
+        expect(page.locator("#conversation .answer strong").nth(1)).to_be_visible(timeout=60_000)
 
 
 def test_a_follow_up_leans_on_its_own_conversation_only(browser: Browser, chat_url: str) -> None:
@@ -347,17 +243,6 @@ def test_programs_get_the_sentence_that_says_what_to_mend(
 ) -> None:
     with pytest.raises(AppError, match=re.escape(says)):
         Client(chat_url, verbose=False).predict(question, **more, api_name="/ask")
-
-
-def test_ask_is_the_only_endpoint(chat_url: str) -> None:
-    client = Client(chat_url, verbose=False)
-    described = client.view_api(return_format="dict", print_info=False)
-    assert list(described["named_endpoints"]) == ["/ask"] and not described["unnamed_endpoints"]
-    names = [parameter["parameter_name"] for parameter in described["named_endpoints"]["/ask"]["parameters"]]
-    assert names == ["question", "history", "k", "documents", "min_confidence"]
-    with urlopen(f"{chat_url}/gradio_api/openapi.json") as answer:
-        called = re.findall(r"/call/(?:v2/)?(\w+)", "".join(json.load(answer)["paths"]))
-    assert set(called) == {"ask"}
 
 
 def test_a_taken_port_is_one_sentence_with_the_way_out(seeds_qa: QA, chat_url: str) -> None:

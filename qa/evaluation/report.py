@@ -217,9 +217,9 @@ def _failure(record: Record) -> str:
     if record.asked_as != record.question:
         asked += f"  (asked as: {record.asked_as})"
     lines = [
-        f"{record.id}  {record.kind}  {_fault(record)}, confidence {record.confidence:.2f}",
+        f"{record.id}  {record.kind}  {fault(record)}, confidence {record.confidence:.2f}",
         f"  question  {asked}",
-        f"  expected  {_expected(record)}",
+        f"  expected  {expected(record)}",
         f"  given     {record.text!r} in {record.citations[0]['document']}"
         if record.text is not None and record.citations
         else f"  declined  {record.reason or 'no reason given'}",
@@ -229,7 +229,8 @@ def _failure(record: Record) -> str:
     return "\n".join(lines)
 
 
-def _fault(record: Record) -> str:
+def fault(record: Record) -> str:
+    """What is wrong with the answer of a record that is not right, in words."""
     if not record.answerable:
         return "answered, though the documents do not say"
     if not record.answered:
@@ -241,7 +242,8 @@ def _fault(record: Record) -> str:
     return "right words from the wrong document"
 
 
-def _expected(record: Record) -> str:
+def expected(record: Record) -> str:
+    """What would have been right, in words."""
     if not record.answerable:
         return "no answer" + (" (near miss)" if record.near_miss else "")
     return " | ".join(map(repr, record.answers)) + " in " + ", ".join(record.documents)

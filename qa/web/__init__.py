@@ -1,9 +1,10 @@
 """The web room: a page that asks the engine, shows its answers and opens their sources.
 
-`page.py` is the page and its events, `render.py` turns answers and documents into HTML, `serving.py`
-puts the page on the network, and on this machine's network only.
+`page.py` is the page, `calls.py` what it asks of the server, `api.py` the endpoints for programs,
+`serving.py` puts both on the network, and `guard.py` stands before every address.
 """
 
+from qa.web import gradio_import as gradio_import  # before anything else imports Gradio
 from qa.web.serving import serve, start
 
 __all__ = ["serve", "start"]

@@ -6,30 +6,35 @@ no run history, and a content security policy that lets the browser talk to this
 
 from __future__ import annotations
 
+import asyncio
 import errno
-import os
+import re
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-# Gradio and huggingface_hub read these once, when they are imported.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from qa.errors import QAError
-from qa.web.page import Opening, build_page
+from qa.uploads import LARGEST_UPLOAD
+from qa.web.evaluation import evaluation_page
+from qa.web.files import send_original, take_upload
+from qa.web.guard import Doorkeeper, Gate
+from qa.web.opening import Opening
+from qa.web.page import STYLES, build_page
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qa.accounts import Accounts
     from qa.engine import QA
 
-HERE = Path(__file__).parent
 QUESTIONS_AT_ONCE = 2
 
 # Gradio starts its page from inline scripts and renders gr.HTML with `new Function`; handlers in
@@ -51,25 +56,46 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-def serve(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serve the chat until interrupted.
-
-    The page answers at once; the index is opened by `open_qa` in the background. Raises `QAError`
-    where the address cannot be listened on.
-    """
-    page = start(open_qa, host, port)
+def serve(
+    open_qa: Callable[[], QA],
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    accounts: Accounts | None = None,
+    root_path: str = "",
+    read_only: bool = False,
+) -> None:
+    """Serve the chat until interrupted; the parameters are those of `start`, and so is what it raises."""
+    page = start(open_qa, host, port, accounts=accounts, root_path=root_path, read_only=read_only)
     print(f"Ask at {page.local_url} (Ctrl+C ends)", flush=True)
     page.block_thread()
 
 
-def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) -> gr.Blocks:
+def start(
+    open_qa: Callable[[], QA],
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    *,
+    accounts: Accounts | None = None,
+    root_path: str = "",
+    read_only: bool = False,
+) -> gr.Blocks:
     """Serve the chat from threads of this process and return; `.close()` ends it.
 
-    Raises `QAError` where the address cannot be listened on.
+    The page answers at once; the index is opened by `open_qa` in the background. `accounts` are asked
+    for on every address, files included. `root_path` is the prefix under which a reverse proxy offers
+    the chat, such as /qa. `read_only` leaves out uploads and removal. Raises `QAError` where the address
+    cannot be listened on.
     """
     _check_address(host, port)
+    _check_root_path(root_path)
     opening = Opening(open_qa)
-    page = build_page(opening)
+    page = build_page(opening, read_only)
+    # In this order: headers on every response, then the door, then the gate.
+    guard = [Middleware(_StrictHeaders)]
+    if accounts is not None:
+        guard.append(Middleware(Doorkeeper, accounts=accounts))
+    guard.append(Middleware(Gate, read_only=read_only))
     page.queue(default_concurrency_limit=QUESTIONS_AT_ONCE)
     page.launch(
         server_name=host,
@@ -83,7 +109,8 @@ def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) 
         ssr_mode=False,
         mcp_server=False,
         footer_links=[],
-        max_file_size=0,
+        max_file_size=0 if read_only else LARGEST_UPLOAD,
+        root_path=root_path or None,
         theme=gr.themes.Default(
             primary_hue=gr.themes.colors.teal,
             secondary_hue=gr.themes.colors.teal,
@@ -91,11 +118,44 @@ def start(open_qa: Callable[[], QA], host: str = "127.0.0.1", port: int = 7860) 
             font=("system-ui", "sans-serif"),
             font_mono=("ui-monospace", "monospace"),
         ),
-        css_paths=HERE / "style.css",
-        app_kwargs={"middleware": [Middleware(_StrictHeaders)]},
+        css_paths=STYLES,
+        app_kwargs={"middleware": guard, "routes": _routes(opening)},
     )
     opening.begin()
     return page
+
+
+def _routes(opening: Opening) -> list[Route]:
+    """What the page links to or sends files to, beside Gradio's own addresses."""
+
+    one_at_a_time = asyncio.Lock()
+
+    async def original(request: Request) -> Response:
+        return await send_original(request, opening)
+
+    async def upload(request: Request) -> Response:
+        return await take_upload(request, opening, one_at_a_time)
+
+    async def evaluation(request: Request) -> Response:
+        chosen = request.query_params
+        number = int(page) if (page := chosen.get("page", "")[:6]).isdecimal() else 1
+        return HTMLResponse(
+            await asyncio.to_thread(evaluation_page, chosen.get("show") == "failures", number)
+        )
+
+    return [
+        Route("/evaluation", evaluation, methods=["GET"]),
+        Route("/original", original, methods=["GET"]),
+        Route("/upload", upload, methods=["PUT"]),
+    ]
+
+
+def _check_root_path(prefix: str) -> None:
+    if prefix and not re.fullmatch(r"(?:https?://[\w.:-]+)?(?:/[\w.~-]+)*", prefix):
+        raise QAError(
+            f"The root path is {prefix!r}; expected a prefix such as /qa, without a slash at its end: "
+            "qa chat --root-path /qa"
+        )
 
 
 class _StrictHeaders:

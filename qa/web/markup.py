@@ -1,0 +1,66 @@
+"""Words of documents and questions, made harmless in HTML.
+
+Those words are hostile until proven otherwise: every one of them goes through `escape`, and stands in
+an element of its own that isolates its writing direction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape as escape_html
+from urllib.parse import quote as url_quote
+
+REPLACEMENT = "\ufffd"
+
+_CONTROL = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r\f"} | {0x7F: 0x2421}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def escape(text: str) -> str:
+    """Text that HTML shows as it is. Control characters, which HTML has no place for, become their
+    pictures (␀); a lone surrogate, which no encoding carries, the replacement character."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROL)
+    return escape_html(sendable(text), quote=True)
+
+
+def sendable(text: str) -> str:
+    """Text without the lone surrogates that UTF-8 cannot carry."""
+    return _SURROGATE.sub(REPLACEMENT, text)
+
+
+def isolated(text: str) -> str:
+    """Text in an element that keeps its writing direction to itself."""
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def address(document_id: str, start: int, end: int) -> str:
+    """A place as a link within the page; `source.js` reads it."""
+    return f"#{url_quote(sendable(document_id), safe='')}:{start}-{end}"
+
+
+def original(document_id: str) -> str:
+    """The link to a document's file, relative to the page; `files.py` serves it."""
+    return f"original?document={url_quote(sendable(document_id), safe='')}"
+
+
+def joined(facts: Iterable[str]) -> str:
+    """Facts that are HTML already, those that are not empty."""
+    return " · ".join(fact for fact in facts if fact)
+
+
+def head(text: str, characters: int) -> str:
+    """The beginning of a text, cut after a word."""
+    if len(text) <= characters:
+        return text
+    return text[:characters].rsplit(maxsplit=1)[0] + " …"
+
+
+def failure(sentence: str) -> str:
+    """An error that can be mended, as the one sentence that says how."""
+    return f'<div class="answer failure"><p dir="auto">{escape(sentence)}</p></div>'
+
+
+def date(iso: str | None) -> str:
+    """A document's date as a `time` element, or nothing where none is known."""
+    return f'<time datetime="{escape(iso)}" dir="ltr">{escape(iso)}</time>' if iso else ""

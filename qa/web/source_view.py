@@ -1,0 +1,172 @@
+"""A document as HTML: its whole text, the cited words marked, what was not read folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from urllib.parse import quote as url_quote
+
+from qa.types import Citation, Document, Range
+from qa.web.markup import date, escape, isolated, joined, original, sendable
+
+LEAST_PARAGRAPH = 100  # characters of a line, on average, from which on a line is a paragraph
+SOURCE_CHARACTERS = 100_000  # of a document, around the cited words
+WHITE = " \t\r\n\f"  # what a page does not show: Python counts more as white space
+FRAGMENT_WORDS = 4  # at each end of a long quote, in a link that points at it
+
+_SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
+
+
+def source(document: Document, start: int, end: int, others: Iterable[Range] = ()) -> str:
+    """A document with `[start, end)` marked strongly and the `others` lightly, hidden text folded.
+
+    Of a long document, only the `SOURCE_CHARACTERS` around the place. Ranges outside the text are cut
+    to it.
+    """
+    length = len(document.text)
+    start = min(max(start, 0), length)
+    end = min(max(end, start), length)
+    first, last = _window(document.text, start, end)
+    page = Citation(document, start, end).page if start < end else None
+    facts = [isolated(document.id), f"page {page}" if page else "", date(document.date)]
+    note = (
+        f'<p class="note">Shown: {last - first:,} of {length:,} characters, around the cited words.</p>'
+        if last - first < length
+        else ""
+    )
+    link = original(document.id) + (f"#page={page}" if page else "")
+    return (
+        '<article class="source"><header>'
+        f'<h2 dir="auto">{escape(document.title)}</h2>'
+        f'<p class="facts">{joined(facts)}</p>{note}'
+        '<button type="button" class="close" aria-label="Close the source">✕</button>'
+        f'<div class="tools">{_STEPS if start < end else ""}{_COPY if start < end else ""}'
+        f'<a class="original" href="{link}" target="_blank" rel="noopener">Open the file</a></div></header>'
+        '<div class="text" tabindex="0" role="region" aria-label="Text of the source">'
+        f"{_document_text(document, (first, last), (start, end), tuple(others))}</div></article>"
+    )
+
+
+def references(document: Document, start: int, end: int) -> dict[str, str]:
+    """The quote with its reference, to be copied: as plain text, as Markdown, and as a link, relative
+    to the page, that opens the document's file at the words where its format allows that."""
+    citation = Citation(document, start, end)
+    quote = _flat(citation.quote)
+    page = f"page {citation.page}" if citation.page else ""
+    place = _flat(", ".join(filter(None, [document.title, document.date, page, document.id])))
+    fragment = f"page={citation.page}" if citation.page else f":~:text={_text_fragment(quote)}"
+    return {
+        "text": f"“{quote}” ({place})",
+        "markdown": f"> {_markdown(quote)}\n>\n> {_markdown(place)}",
+        "link": f"{original(document.id)}#{fragment}",
+    }
+
+
+_STEPS = (
+    '<span class="steps"><button type="button" class="previous" aria-label="Previous citation">‹</button>'
+    '<span class="step"></span>'
+    '<button type="button" class="next" aria-label="Next citation">›</button></span>'
+)
+_COPY = (
+    '<span class="copy" role="group" aria-label="Copy the quote with its reference">Copy '
+    '<button type="button" value="text">text</button>'
+    '<button type="button" value="markdown">Markdown</button>'
+    '<button type="button" value="link">link</button></span>'
+)
+
+
+def _flat(text: str) -> str:
+    """A text on one line."""
+    return " ".join(sendable(text).split())
+
+
+def _text_fragment(quote: str) -> str:
+    """Words as a URL's text directive has them: whole, or, of many words, the first and the last."""
+    words = quote.split(" ")
+    if len(words) > 2 * FRAGMENT_WORDS:
+        parts = [" ".join(words[:FRAGMENT_WORDS]), " ".join(words[-FRAGMENT_WORDS:])]
+    else:
+        parts = [quote]
+    return ",".join(url_quote(part, safe="").replace("-", "%2D") for part in parts)
+
+
+def _markdown(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~-])", r"\\\1", text)
+
+
+def _window(text: str, start: int, end: int) -> Range:
+    """The stretch of a text to show around a place, cut at line ends where any are near."""
+    if len(text) <= SOURCE_CHARACTERS:
+        return 0, len(text)
+    first = max(0, min((start + end - SOURCE_CHARACTERS) // 2, len(text) - SOURCE_CHARACTERS))
+    last = first + SOURCE_CHARACTERS
+    if first > 0:
+        line = text.find("\n", first, min(start, first + 2_000))
+        first = line + 1 if line >= 0 else first
+    if last < len(text):
+        line = text.rfind("\n", max(end, last - 2_000), last)
+        last = line + 1 if line >= 0 else last
+    return first, last
+
+
+def _document_text(document: Document, window: Range, cited: Range, others: Sequence[Range]) -> str:
+    """The text in runs, by turns readable and hidden; the hidden ones folded. Where the lines are whole
+    paragraphs, they are set apart."""
+    marks = [(cited, "cited"), *((other, "also") for other in others)]
+    line_ends = document.text.count("\n", *window)
+    apart = line_ends * LEAST_PARAGRAPH < window[1] - window[0]
+    runs, position = [], window[0]
+    for start, end in [*_hidden_runs(document, window), (window[1], window[1])]:
+        readable = _trimmed(document.text, position, start)
+        if readable[0] < readable[1]:
+            runs.append(f'<div class="run" dir="auto">{_marked(document, readable, marks, apart)}</div>')
+        if start < end:
+            opened = " open" if max(start, cited[0]) < min(end, cited[1]) else ""
+            runs.append(
+                f'<details class="hidden-text"{opened}><summary>Not read: repeats, boilerplate '
+                f'({end - start:,} characters)</summary><div class="run" dir="auto">'
+                f"{_marked(document, (start, end), marks, apart)}</div></details>"
+            )
+        position = end
+    return "".join(runs)
+
+
+def _hidden_runs(document: Document, window: Range) -> list[Range]:
+    """The hidden ranges within the window, those with only white space between them joined."""
+    runs: list[Range] = []
+    for start, end in sorted(document.hidden):
+        start, end = max(start, window[0]), min(end, window[1])  # noqa: PLW2901
+        if start >= end:
+            continue
+        if runs and not document.text[runs[-1][1] : start].strip():
+            runs[-1] = runs[-1][0], max(end, runs[-1][1])
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]], apart: bool) -> str:
+    """A run of text, cut wherever a mark or a page starts or ends."""
+    pages = {offset: number for number, offset in enumerate(document.pages or (), start=1)}
+    edges = {edge for mark, _ in marks for edge in mark} | pages.keys()
+    cuts = sorted({*run, *(edge for edge in edges if run[0] < edge < run[1])})
+    html = []
+    for start, end in pairwise(cuts):
+        if start in pages:
+            html.append(f'<span class="page">page {pages[start]}</span>')
+        piece = escape(document.text[start:end])
+        if apart:
+            piece = _SINGLE_LINE_END.sub('\n<span class="gap"></span>', piece)
+        kind = next((kind for (first, last), kind in marks if first <= start and end <= last), None)
+        html.append(f'<mark class="{kind}">{piece}</mark>' if kind else piece)
+    return "".join(html)
+
+
+def _trimmed(text: str, start: int, end: int) -> Range:
+    """The range without the white space at its ends, but with the indent of its first line."""
+    piece = text[start:end]
+    leading = len(piece) - len(piece.lstrip(WHITE))
+    indent = leading - 1 - piece.rfind("\n", 0, leading) if "\n" in piece[:leading] else leading
+    return start + leading - indent, start + max(leading, len(piece.rstrip(WHITE)))
