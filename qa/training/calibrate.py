@@ -29,8 +29,9 @@ from qa.indexing import index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
+from qa.training.data import HELD_OUT_ARTICLES, held_out
 
-ARTICLES = 45  # the held-out tenth of the training articles
+ARTICLES = HELD_OUT_ARTICLES
 ARTICLES_PER_FOLDER = 5
 QUESTIONS_PER_FOLDER = 160
 SHARE_ANSWERABLE = 0.5
@@ -128,9 +129,8 @@ def threshold_at(precision: float, claimed: Sequence[float], right: Sequence[boo
 def _folders(squad: QuestionSet) -> list[QuestionSet]:
     """Held-out articles, a few to a folder, with the questions to ask there."""
     random = Random(SEED)  # noqa: S311 (a sample, no secret)
-    titles = sorted({_article(id_) for id_ in squad.paragraphs}, key=lambda t: sha256(t.encode()).hexdigest())
-    held_out = titles[:ARTICLES]
-    about: dict[str, list[Question]] = {title: [] for title in held_out}
+    aside = held_out((_article(id_) for id_ in squad.paragraphs), ARTICLES)
+    about: dict[str, list[Question]] = {title: [] for title in aside}
     # Unanswerable questions carry no document; SQuAD lists them with their paragraph's others.
     article = ""
     for question in squad.questions:
@@ -139,9 +139,9 @@ def _folders(squad: QuestionSet) -> list[QuestionSet]:
             about[article].append(question)
 
     folders = []
-    for i in range(0, len(held_out), ARTICLES_PER_FOLDER):
-        here = held_out[i : i + ARTICLES_PER_FOLDER]
-        elsewhere = [title for title in held_out if title not in here]
+    for i in range(0, len(aside), ARTICLES_PER_FOLDER):
+        here = aside[i : i + ARTICLES_PER_FOLDER]
+        elsewhere = [title for title in aside if title not in here]
         mine = [question for title in here for question in about[title]]
         others = [question for title in elsewhere for question in about[title] if question.answerable]
         near = round(QUESTIONS_PER_FOLDER * SHARE_NEAR_MISSES)
