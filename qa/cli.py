@@ -170,6 +170,23 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     return ANSWERED
 
 
+def _train(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.training.train import read_config, train  # noqa: PLC0415
+
+    with tqdm(unit=" steps", desc="training", disable=None) as bar:
+
+        def progress(step: int, steps: int, loss: float, tokens_per_second: float) -> None:
+            bar.total = steps
+            bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s", refresh=False)
+            bar.update(step - bar.n)
+
+        figures = train(read_config(arguments.config), arguments.out, arguments.device, progress)
+    print(json.dumps(figures, indent=2))
+    return ANSWERED
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -335,6 +352,12 @@ def _parser() -> argparse.ArgumentParser:
         "sets", type=Path, nargs="+", metavar="SET", help="training sets in SQuAD's form, may be gzipped"
     )
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="confidence.json to write")
+
+    train = verbs.add_parser("train", help="Fine-tune the reader's weights.")
+    train.set_defaults(verb=_train)
+    train.add_argument("config", type=Path, metavar="CONFIG", help="settings of the run, TOML")
+    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the weights go")
 
     verify = verb(
         "verify", _verify, "Check every citation of a saved answer against the index and the files."

@@ -33,7 +33,8 @@ class Embedder:
     id = "all-MiniLM-L6-v2"
     dimension = 384
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
         self._lock = Lock()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -86,12 +87,17 @@ class Embedder:
         # bf16 without native support is up to a hundred times slower than fp32.
         native = torch.cpu.get_capabilities().get("avx512_bf16", False)
         try:
-            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            model = SentenceTransformer(str(folder), device=self._device, local_files_only=True)
         except Exception as error:  # safetensors, JSON and torch each raise their own kinds
             raise MissingWeights(
                 f"The embedder's weights in {folder} are damaged ({error}); install them again: {MEND}"
             ) from error
-        return model.to(torch.bfloat16) if native else model
+        return model.to(torch.bfloat16) if native and self._device == "cpu" else model
+
+
+def weights_folder() -> Path:
+    """Where the weights lie, as their package installed them. Raises `MissingWeights`."""
+    return _file("model.safetensors").parent
 
 
 def _file(name: str) -> Path:

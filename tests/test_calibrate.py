@@ -7,7 +7,8 @@ import pytest
 
 from qa.confidence import FEATURES
 from qa.evaluation.questions import Question, QuestionSet
-from qa.training.calibrate import Example, _folders, fit, held_out, threshold_for
+from qa.training.calibrate import Example, _folders, fit, threshold_for
+from qa.training.data import held_out
 
 
 def example(random: Random, folder: int) -> Example:

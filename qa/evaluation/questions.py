@@ -210,7 +210,7 @@ def _squad(articles: Any, name: str) -> QuestionSet:
                     f"{place} has a paragraph whose context is not readable text: SQuAD needs it."
                 )
             if context not in ids:
-                folder = _safe(title)
+                folder = article_folder(title)
                 ids[context] = f"{folder}/{per_folder[folder.casefold()]:04}.txt"
                 per_folder[folder.casefold()] += 1
                 paragraphs[ids[context]] = context
@@ -257,6 +257,6 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _safe(title: str) -> str:
+def article_folder(title: str) -> str:
     """A folder name for an article. At most 60 characters: 240 bytes in any script; never hidden."""
     return re.sub(r"[^\w-]+", "_", title).strip("_")[:60] or "article"

@@ -10,8 +10,7 @@ cross-validated by folder.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -32,8 +31,8 @@ from qa.indexing import index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
+from qa.training.data import held_out
 
-HELD_OUT = 0.1  # of each set's articles
 PARAGRAPHS_PER_FOLDER = 200
 QUESTIONS_PER_FOLDER = 160
 SHARE_ANSWERABLE = 0.6
@@ -195,12 +194,6 @@ def _folders(found: QuestionSet) -> list[QuestionSet]:
             about[article].append(question)
 
     return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
-
-
-def held_out(articles: Collection[str]) -> list[str]:
-    """The tenth of a set's articles that no reader is trained on: the same ones for everybody."""
-    order = sorted(articles, key=lambda title: sha256(title.encode()).hexdigest())
-    return order[: math.ceil(HELD_OUT * len(order))]
 
 
 def _folder(

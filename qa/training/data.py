@@ -1,0 +1,97 @@
+"""Training questions: read, held-out articles set aside, places of answers found, noise added."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from qa.errors import BadQuestion
+from qa.evaluation.questions import article_folder
+
+HELD_OUT = 0.1  # of a set's articles
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingQuestion:
+    """A question, a passage, and the character ranges where the answer may stand (empty: no answer)."""
+
+    id: str
+    question: str
+    context: str
+    article: str
+    places: tuple[tuple[int, int], ...]
+
+
+def data_folder() -> Path:
+    """The folder of data sets: QA_DATA, or shared/data beside the checkout."""
+    return Path(os.environ.get("QA_DATA") or Path(__file__).parents[3] / "shared" / "data")
+
+
+def held_out(articles: Iterable[str]) -> list[str]:
+    """The tenth of a set's articles that no reader is trained on, for development and calibration: the
+    same ones for everybody, in a fixed order (SHA-256 of the title)."""
+    order = sorted(set(articles), key=lambda title: sha256(title.encode()).hexdigest())
+    return order[: math.ceil(HELD_OUT * len(order))]
+
+
+def read_set(path: Path) -> list[TrainingQuestion]:
+    """The questions of a SQuAD file, may be gzipped. Raises `BadQuestion` where it cannot be read."""
+    try:
+        content = path.read_bytes()
+        whole = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+        return [
+            TrainingQuestion(
+                str(qa["id"]),
+                qa["question"].strip(),
+                paragraph["context"],
+                article_folder(str(article.get("title", ""))),
+                () if qa.get("is_impossible") else _places(qa),
+            )
+            for article in whole["data"]
+            for paragraph in article["paragraphs"]
+            for qa in paragraph["qas"]
+        ]
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadQuestion(
+            f"{path} cannot be read as SQuAD JSON ({error!r}); "
+            "name the folder of the data sets: QA_DATA=DIR qa train …"
+        ) from error
+
+
+def divide(questions: Sequence[TrainingQuestion]) -> tuple[list[TrainingQuestion], list[TrainingQuestion]]:
+    """(training, development) questions, divided by article; a paragraph of both is development only."""
+    aside = set(held_out(question.article for question in questions))
+    contexts = {question.context for question in questions if question.article in aside}
+    train = [q for q in questions if q.article not in aside and q.context not in contexts]
+    return train, [question for question in questions if question.article in aside]
+
+
+def noisy(question: str, random: Random) -> str:
+    """The question as a hurried person types it: lower case, no question mark, or two letters swapped."""
+    kind = random.randrange(3)
+    if kind == 0:
+        return question.lower()
+    if kind == 1:
+        return question.lower().rstrip("?").rstrip()
+    letters = [i for i in range(len(question) - 1) if question[i : i + 2].isalpha()]
+    if not letters:
+        return question
+    i = random.choice(letters)
+    return question[:i] + question[i + 1] + question[i] + question[i + 2 :]
+
+
+def _places(qa: dict[str, Any]) -> tuple[tuple[int, int], ...]:
+    """Every place that the set gives: one per annotator, or all the candidates of an uncertain one."""
+    places = set()
+    for answer in qa["answers"]:
+        starts = answer.get("all_starts") or qa.get("all_starts") or [answer["answer_start"]]
+        places |= {(start, start + len(answer["text"])) for start in starts}
+    return tuple(sorted(places))

@@ -1,0 +1,310 @@
+"""Fine-tune the reader.
+
+A question's windows, those of its own passage and of passages that do not answer it, share one
+softmax (shared normalisation; Clark & Gardner 2018). Each window's logits are taken relative to its
+[CLS], so that what is normalised is the very gap by which the product ranks spans, and one null
+option of score 0 stands for "none of them answers".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qa.embedder import weights_folder
+from qa.errors import QAError
+from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
+from qa.training.data import TrainingQuestion, data_folder, divide, noisy, read_set
+from qa.training.negatives import mine
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One run. Rates per step; `negatives` are passages per question beside its own."""
+
+    sets: list[str] = field(default_factory=lambda: ["squad_train_v2.0"])
+    held_out: str = "squad_train_v2.0"  # the set whose articles are divided
+    base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
+    epochs: int = 2
+    questions_per_step: int = 32
+    learning_rate: float = 1e-4
+    warm_up: float = 0.06  # share of all steps
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float = 0.0
+    window_tokens: int = 384
+    negatives: int = 0
+    shared_normalisation: bool = True
+    noise: float = 0.0  # share of questions
+    averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
+    freeze_embeddings: bool = False
+    seed: int = 13
+    limit: int = 0  # questions; 0: all
+    checkpoint_steps: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """[CLS] question [SEP] piece [SEP]; `context` is the range of the piece's tokens."""
+
+    ids: list[int]
+    context: tuple[int, int]
+    places: list[tuple[int, int]]  # first and last token of each place of the answer
+
+
+def read_config(path: Path) -> Config:
+    """Raises `QAError` where the file is no TOML or names what no run has."""
+    try:
+        config = Config(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise QAError(f"{path} is not a training configuration ({error}); see benchmarks/training") from error
+    if min(config.epochs, config.questions_per_step, config.checkpoint_steps) < 1:
+        raise QAError(
+            f"{path}: epochs, questions_per_step and checkpoint_steps must be 1 or more; edit {path}"
+        )
+    return config
+
+
+def train(  # noqa: PLR0915 (one run, told in order)
+    config: Config,
+    out: Path,
+    device: str = "cpu",
+    progress: Callable[[int, int, float, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train, write weights, tokenizer and settings to `out`, return the figures of the run.
+
+    A run that was killed goes on from its last checkpoint and ends with the same weights.
+    `progress` gets (step, steps, loss, tokens per second).
+    """
+    import torch  # noqa: PLC0415
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise QAError("No CUDA device was found; train on the processor: qa train … --device cpu")
+    out.mkdir(parents=True, exist_ok=True)
+    _keep_config(config, out)
+    torch.manual_seed(config.seed)
+    questions = _questions(config)
+    negatives = _negatives(config, questions, device, out)
+    windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
+    model = _model(config).to(device).train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    mean = [p.detach().clone() for p in trained] if config.averaging else []
+    optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+    per_epoch = -(-len(questions) // config.questions_per_step)
+    steps = per_epoch * config.epochs
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config.warm_up))
+
+    begin = 0
+    if (out / CHECKPOINT).is_file():
+        state = torch.load(out / CHECKPOINT, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        torch.set_rng_state(state["random"].cpu())
+        if device == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"].cpu())
+        mean, begin = state["mean"], state["step"]
+
+    started, tokens, loss = time.monotonic(), 0, torch.zeros(())
+    order: list[int] = []
+    for step in range(begin, steps):
+        epoch, at = divmod(step, per_epoch)
+        if not order or at == 0:
+            order = list(range(len(questions)))
+            Random(f"{config.seed} {epoch}").shuffle(order)  # noqa: S311
+        chosen = [questions[i] for i in order[at * config.questions_per_step :][: config.questions_per_step]]
+        groups = [_group(q, negatives.get(q.id, []), windows, config, epoch) for q in chosen]
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device == "cuda"):
+            loss, count = group_loss(model, groups, config.shared_normalisation, device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained, config.clip)
+        optimizer.step()
+        scheduler.step()
+        for average, weight in zip(mean, trained, strict=False):
+            average.lerp_(weight.detach(), 1 - config.averaging)
+        tokens += count
+        if progress and (step % 20 == 0 or step + 1 == steps):
+            progress(step + 1, steps, float(loss.detach()), tokens / (time.monotonic() - started))
+        if (step + 1) % config.checkpoint_steps == 0:
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+                "scheduler": scheduler.state_dict(),
+                "mean": mean,
+                "random": torch.get_rng_state(),
+                "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else torch.get_rng_state(),
+            }
+            torch.save(state, out / "checkpoint.tmp")
+            os.replace(out / "checkpoint.tmp", out / CHECKPOINT)  # noqa: PTH105
+    for average, weight in zip(mean, trained, strict=False):
+        weight.data.copy_(average)
+
+    model.half().save_pretrained(out)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(WEIGHTS / name, out / name)
+    figures = {
+        "questions": len(questions),
+        "steps": steps,
+        "loss": float(loss.detach()),
+        "tokens_per_second": round(tokens / max(time.monotonic() - started, 1e-9)),
+    }
+    (out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def group_loss(
+    model: Any, groups: Sequence[Sequence[Window]], shared: bool, device: str
+) -> tuple[torch.Tensor, int]:
+    """Mean negative log-likelihood of the groups, marginal over the places of the answer; tokens read."""
+    import torch  # noqa: PLC0415
+
+    if not shared:
+        groups = [[window] for group in groups for window in group]
+    flat = [(g, window) for g, group in enumerate(groups) for window in group]
+    width = max(len(window.ids) for _, window in flat)
+    ids, types, mask, context = (np.zeros((len(flat), width), dtype=np.int64) for _ in range(4))
+    for row, (_, window) in enumerate(flat):
+        n, (first, end) = len(window.ids), window.context
+        ids[row, :n], mask[row, :n] = window.ids, 1
+        types[row, first:n] = 1
+        context[row, first:end] = 1
+    inputs = [torch.from_numpy(a).to(device) for a in (ids, types, mask, context)]
+    output = model(input_ids=inputs[0], token_type_ids=inputs[1], attention_mask=inputs[2])
+    in_context = inputs[3].bool()
+    starts, ends = (
+        (x.float() - x.float()[:, :1]).masked_fill(~in_context, -1e9)  # (windows, width), relative to [CLS]
+        for x in (output.start_logits, output.end_logits)
+    )
+    n = len(groups)
+    of = torch.tensor([g for g, _ in flat], device=device)
+    null = torch.arange(n, device=device)
+    zeros = starts.new_zeros(n)
+    whole = sum(
+        _logsumexp(torch.cat([x.logsumexp(1), zeros]), torch.cat([of, null]), n) for x in (starts, ends)
+    )
+    rows = [(row, s, e, g) for row, (g, w) in enumerate(flat) for s, e in w.places]
+    answered = {g for *_, g in rows}
+    none = torch.tensor([g for g in range(n) if g not in answered], device=device, dtype=torch.long)
+    where = torch.tensor(rows, device=device, dtype=torch.long).reshape(-1, 4)
+    scores = starts[where[:, 0], where[:, 1]] + ends[where[:, 0], where[:, 2]]
+    right = _logsumexp(torch.cat([scores, zeros[: len(none)]]), torch.cat([where[:, 3], none]), n)
+    return (whole - right).mean(), int(mask.sum())
+
+
+def _logsumexp(values: torch.Tensor, groups: torch.Tensor, n: int) -> torch.Tensor:
+    """log Σ exp of the values of each group, shape (n,)."""
+    top = values.new_zeros(n).scatter_reduce(0, groups, values.detach(), "amax", include_self=False)
+    return top + values.new_zeros(n).index_add(0, groups, (values - top[groups]).exp()).log()
+
+
+class Windows:
+    """Questions and passages → windows as the product reads them; each passage is tokenised once."""
+
+    def __init__(self, tokenizer: Path, window_tokens: int) -> None:
+        from tokenizers import Tokenizer  # noqa: PLC0415
+
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._cls, self._sep = self._tokenizer.encode("").ids
+        self._length = window_tokens
+        self._passages: dict[str, tuple[list[int], list[tuple[int, int]]]] = {}
+
+    def of(self, question: str, text: str, places: Sequence[tuple[int, int]]) -> list[Window]:
+        """As many windows as cover the text; a place that a window cuts is not in it."""
+        if text not in self._passages:
+            encoded = self._tokenizer.encode(text, add_special_tokens=False)
+            self._passages[text] = (encoded.ids, encoded.offsets)
+        body, offsets = self._passages[text]
+        head = self._tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
+        room = self._length - len(head) - 3
+        first = len(head) + 2
+        windows = []
+        for begin in range(0, max(len(body) - STRIDE_TOKENS, 1), room - STRIDE_TOKENS):
+            piece = body[begin : begin + room]
+            inside = []
+            for start, end in places:
+                tokens = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
+                if tokens and begin <= tokens[0] and tokens[-1] < begin + len(piece):
+                    inside.append((first + tokens[0] - begin, first + tokens[-1] - begin))
+            ids = [self._cls, *head, self._sep, *piece, self._sep]
+            windows.append(Window(ids, (first, first + len(piece)), inside))
+        return windows
+
+
+def _group(
+    question: TrainingQuestion, others: Sequence[str], windows: Windows, config: Config, epoch: int
+) -> list[Window]:
+    random = Random(f"{config.seed} {epoch} {question.id}")  # noqa: S311
+    asked = noisy(question.question, random) if random.random() < config.noise else question.question
+    group = windows.of(asked, question.context, question.places)
+    for text in random.sample(list(others), min(config.negatives, len(others))):
+        group += windows.of(asked, text, ())
+    return group
+
+
+def _questions(config: Config) -> list[TrainingQuestion]:
+    questions: list[TrainingQuestion] = []
+    for name in config.sets:
+        part = read_set(data_folder() / "train" / f"{name}.json.gz")
+        questions += divide(part)[0] if name == config.held_out else part
+    if config.limit:
+        questions = questions[:: max(len(questions) // config.limit, 1)][: config.limit]
+    return questions
+
+
+def _negatives(
+    config: Config, questions: Sequence[TrainingQuestion], device: str, out: Path
+) -> dict[str, list[str]]:
+    if not config.negatives:
+        return {}
+    return mine(questions, device, out / "negatives.json")
+
+
+def _model(config: Config) -> Any:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForQuestionAnswering  # noqa: PLC0415
+
+    base = weights_folder() if config.base == "all-MiniLM-L6-v2" else Path(config.base)
+    model = AutoModelForQuestionAnswering.from_pretrained(
+        base,
+        dtype=torch.float32,
+        local_files_only=True,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+    )
+    if config.freeze_embeddings:
+        for parameter in model.get_input_embeddings().parameters():
+            parameter.requires_grad_(False)
+    return model
+
+
+def _rate(step: int, steps: int, warm_up: float) -> float:
+    warm = max(1, round(steps * warm_up))
+    return (step + 1) / warm if step < warm else (steps - step) / max(1, steps - warm)
+
+
+def _keep_config(config: Config, out: Path) -> None:
+    """The settings beside the weights; a checkpoint of other settings is not gone on from."""
+    path, text = out / "run.json", json.dumps(asdict(config), indent=2) + "\n"
+    if (out / CHECKPOINT).exists() and path.exists() and path.read_text(encoding="utf-8") != text:
+        raise QAError(f"{out} holds a run of other settings; give a new folder: qa train … --out DIR")
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,141 @@
+"""Training: what is set aside, what the loss says, and that a killed run loses nothing."""
+
+import gzip
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from qa.errors import BadQuestion, QAError
+from qa.training.data import divide, noisy, read_set
+from qa.training.train import Window, group_loss, read_config
+
+torch = pytest.importorskip("torch")
+TEXT = "The mill stands in Harlow. It was built by Ann Reed in 1820."
+
+
+def squad(path: Path, articles: int = 6) -> Path:
+    data = [
+        {
+            "title": f"Mill {a}",
+            "paragraphs": [
+                {
+                    "context": f"{TEXT} Mill number {a}.",
+                    "qas": [
+                        {
+                            "id": f"{a}-who",
+                            "question": "Who built the mill?",
+                            "is_impossible": False,
+                            "answers": [{"text": "Ann Reed", "answer_start": 43}],
+                        },
+                        {
+                            "id": f"{a}-why",
+                            "question": "Why burn?",
+                            "is_impossible": True,
+                            "answers": [],
+                        },
+                    ],
+                }
+            ],
+        }
+        for a in range(articles)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(json.dumps({"data": data}).encode()))
+    return path
+
+
+def test_held_out_articles_are_never_trained_on(tmp_path: Path) -> None:
+    questions = read_set(squad(tmp_path / "set.json.gz", articles=20))
+    train, development = divide(questions)
+    assert {q.article for q in development} & {q.article for q in train} == set()
+    assert len({q.article for q in development}) == 2
+    assert len(train) + len(development) == len(questions)
+
+
+def test_places_are_those_of_the_answer(tmp_path: Path) -> None:
+    question = read_set(squad(tmp_path / "set.json.gz"))[0]
+    assert [question.context[s:e] for s, e in question.places] == ["Ann Reed"]
+
+
+def test_a_damaged_set_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.json.gz").write_bytes(b"\x1f\x8bdamaged")
+    with pytest.raises(BadQuestion, match="cannot be read"):
+        read_set(tmp_path / "x.json.gz")
+
+
+def test_noise_repeats_with_its_seed() -> None:
+    from random import Random
+
+    assert [noisy("Who built it?", Random(i)) for i in range(9)] == [
+        noisy("Who built it?", Random(i)) for i in range(9)
+    ]
+
+
+class Scores:
+    """A model with given logits, the same for start and end."""
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self.logits = torch.tensor(rows)
+
+    def __call__(self, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(start_logits=self.logits, end_logits=self.logits)
+
+
+def test_the_softmax_spans_all_windows_of_a_question_and_one_null() -> None:
+    model = Scores([[1.0, 0, 3.0, 2.0], [0.5, 0, 1.5, 0.0]])
+    group = [Window([1, 2, 3, 4], (2, 4), [(2, 2)]), Window([1, 2, 3, 4], (2, 4), [])]
+    loss, tokens = group_loss(model, [group], True, "cpu")
+    whole = math.log(1 + math.exp(2) + math.exp(1) + math.exp(1) + math.exp(-0.5))
+    assert float(loss) == pytest.approx(2 * (whole - 2), abs=1e-5)
+    assert tokens == 8
+
+
+def test_the_loss_is_marginal_over_the_places_of_an_answer() -> None:
+    model = Scores([[0.0, 0, 1.0, 2.0]])
+    loss, _ = group_loss(model, [[Window([1, 2, 3, 4], (2, 4), [(2, 2), (3, 3)])]], True, "cpu")
+    whole = math.log(1 + math.e + math.exp(2))
+    assert float(loss) == pytest.approx(2 * whole - math.log(math.exp(2) + math.exp(4)), abs=1e-5)
+
+
+def test_an_unknown_setting_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("epoch = 1\n")
+    with pytest.raises(QAError, match="not a training configuration"):
+        read_config(tmp_path / "c.toml")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_weights_and_learns(tmp_path: Path) -> None:
+    squad(tmp_path / "train" / "tiny.json.gz")
+    config = tmp_path / "c.toml"
+    config.write_text(
+        'sets = ["tiny"]\nheld_out = ""\nepochs = 6\nquestions_per_step = 4\ncheckpoint_steps = 2\n'
+        "dropout = 0.1\naveraging = 0.5\nnoise = 0.3\nlearning_rate = 0.0003\n"
+    )
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "qa", "train", str(config), "--out", str(tmp_path / out)],
+            env={**os.environ, "QA_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+        )
+
+    assert start("whole").wait() == 0
+    killed = start("killed")
+    while not (tmp_path / "killed" / "checkpoint.pt").exists():
+        assert killed.poll() is None
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    assert start("killed").wait() == 0
+    weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    assert json.loads((tmp_path / "whole" / "training.json").read_text())["loss"] < 3
