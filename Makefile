@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # with the package index it knows.
 TORCH := torch==2.13.0
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
-CHROMIUM := chromium chromium-driver
+BROWSER := chromium chromium-driver curl
 
 .PHONY: chat test check eval bench browser clean
 
@@ -44,12 +44,12 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-# The browser tests drive the system's Chromium.
+# The tests of the page drive the system's Chromium, those of its endpoints use curl.
 browser:
-	@command -v chromium >/dev/null || { \
-	  command -v apt-get >/dev/null || { echo "The browser tests need chromium on the PATH; install it with your system's package manager"; exit 1; }; \
+	@{ command -v chromium && command -v curl; } >/dev/null || { \
+	  command -v apt-get >/dev/null || { echo "The tests need chromium and curl on the PATH; install them with your system's package manager"; exit 1; }; \
 	  sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(CHROMIUM); }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(BROWSER); }
 
 clean:
 	rm -rf $(VENV) build *.egg-info index/corpus.sqlite3* index/vectors.faiss
