@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +128,8 @@ class Suggestions:
         kept: list[str] = []
         used: set[tuple[str, Range]] = set()
         for number, candidate in enumerate(candidates):
-            if len(kept) == wanted or number == tried or monotonic() > end:
-                break
+            if len(kept) == wanted or number == tried or monotonic() > end or not main_thread().is_alive():
+                break  # the last of these: the server is ending and waits for this thread
             source = candidate.document_id, candidate.sentence
             if source in used or candidate.question in asked:
                 continue
