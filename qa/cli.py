@@ -150,6 +150,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.failures:
         print(report.failures(read_records(arguments.out / "records.jsonl")), end="\n\n")
     print(report.table(summary))
+    if arguments.questions is None and arguments.limit is None:  # the goals are those of our own questions
+        for missed in report.gates(summary):
+            print(f"goal missed     {missed}")
     print(f"\nrecords and summary: {arguments.out}")
     return ANSWERED
 
