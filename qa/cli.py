@@ -126,6 +126,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.suite == "reader":
+        return _evaluate_reader(arguments)
+    arguments.out = arguments.out or Path("runs/eval")
     from tqdm import tqdm  # noqa: PLC0415
 
     from qa.evaluation import report, run  # noqa: PLC0415
@@ -157,6 +160,28 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return ANSWERED
 
 
+def _evaluate_reader(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.evaluation import reader_suite  # noqa: PLC0415
+    from qa.reader import Reader  # noqa: PLC0415
+
+    out = arguments.out or Path("runs/reader")
+    with tqdm(unit=" questions", disable=None) as bar:
+
+        def progress(what: str, done: int, of: int) -> None:
+            if done == 1:
+                bar.reset(of)
+                bar.set_description(what)
+            bar.update(done - bar.n)
+
+        reader = Reader(arguments.weights) if arguments.weights else None
+        summary = reader_suite.run(out, arguments.limit, reader, progress)
+    print(reader_suite.table(summary))
+    print(f"\nsummary: {out}")
+    return ANSWERED
+
+
 def _calibrate(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -178,7 +203,8 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from qa.training.train import read_config, train  # noqa: PLC0415
 
-    with tqdm(unit=" steps", desc="training", disable=None) as bar:
+    # A line a minute where the output is a file: a run takes hours.
+    with tqdm(unit=" steps", desc="training", mininterval=0.1 if sys.stderr.isatty() else 60) as bar:
 
         def progress(step: int, steps: int, loss: float, tokens_per_second: float) -> None:
             bar.total = steps
@@ -342,11 +368,23 @@ def _parser() -> argparse.ArgumentParser:
         help="JSON lines, or SQuAD JSON whose paragraphs are then the corpus (default: the seed questions)",
     )
     evaluate.add_argument(
-        "--out", type=Path, default=Path("runs/eval"), metavar="DIR", help="where records and summary go"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where records and summary go (default: runs/eval, runs/reader)",
     )
     evaluate.add_argument("--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read")
     evaluate.add_argument("--min-confidence", type=_probability, metavar="P", help="threshold, 0 to 1")
     evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
+    evaluate.add_argument(
+        "--suite",
+        choices=("questions", "reader"),
+        default="questions",
+        help="what is measured: answers to QUESTIONS, or the reader on public sets (default: %(default)s)",
+    )
+    evaluate.add_argument(
+        "--weights", type=Path, metavar="DIR", help="another reader's weights (for --suite reader)"
+    )
     evaluate.add_argument("--failures", action="store_true", help="list every question that went wrong")
 
     calibrate = verbs.add_parser("calibrate", help="Fit the confidence model (needs the extra: qa[fit]).")

@@ -7,8 +7,8 @@ import pytest
 
 from qa.confidence import FEATURES
 from qa.evaluation.questions import Question, QuestionSet
+from qa.evaluation.squad import held_out
 from qa.training.calibrate import Example, _folders, fit, threshold_for
-from qa.training.data import held_out
 
 
 def example(random: Random, folder: int) -> Example:

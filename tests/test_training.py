@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from qa.errors import BadQuestion, QAError
-from qa.training.data import divide, noisy, read_set
+from qa.evaluation.squad import divide, read_set
+from qa.training.noise import noisy
 from qa.training.train import Window, group_loss, read_config
 
 torch = pytest.importorskip("torch")

@@ -21,9 +21,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qa.errors import BadCorpus, BadQuestion
+
+Asked = TypeVar("Asked")
 
 SEED_QUESTIONS = Path(__file__).with_name("seed_questions.jsonl")
 
@@ -73,7 +75,7 @@ def read_questions(path: Path) -> QuestionSet:
     return found
 
 
-def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:
+def sample(questions: Sequence[Asked], limit: int | None) -> tuple[Asked, ...]:
     """At most `limit` questions, evenly spaced over the file, in its order."""
     if limit is None or limit >= len(questions):
         return tuple(questions)

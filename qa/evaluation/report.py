@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from qa.errors import QAError
 from qa.evaluation import metrics
 from qa.evaluation.record import Record
 
@@ -40,6 +43,25 @@ def summary(records: Sequence[Record], settings: Mapping[str, Any]) -> dict[str,
         "latency_ms": _latency(records),
         "verbatim": metrics.mean(record.verbatim for record in records if record.citations),
     }
+
+
+def prepare(out: Path) -> None:
+    """Make the folder. Raises `QAError` where nothing can be written there: found out before an hour of
+    questions, not after."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "summary.json.part").touch()
+    except OSError as error:
+        raise QAError(
+            f"Cannot write to {out} ({error.strerror}): name another folder with --out DIR."
+        ) from error
+
+
+def write(summary: Mapping[str, Any], out: Path) -> None:
+    """`summary.json` in `out`, complete or not at all."""
+    unfinished = out / "summary.json.part"
+    unfinished.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    unfinished.replace(out / "summary.json")
 
 
 def gates(figures: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +9,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from qa.engine import INDEX, QA, open_default
-from qa.errors import BadQuestion, QAError
+from qa.errors import BadQuestion
 from qa.evaluation import report
 from qa.evaluation.metrics import exact_match, f1, first_rank, item_recall, says
 from qa.evaluation.questions import SEED_QUESTIONS, Question, read_questions, sample, write_paragraphs
@@ -92,17 +91,9 @@ def run_file(
 
 def save(records: Iterator[Record], out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Write `records.jsonl`, then `summary.json`, each complete or not at all; return the summary."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "records.jsonl.part").touch()  # found out now, not after an hour of questions
-    except OSError as error:
-        raise QAError(
-            f"Cannot write to {out} ({error.strerror}): name another folder with --out DIR."
-        ) from error
+    report.prepare(out)
     summary = report.summary(list(write_records(records, out / "records.jsonl")), settings)
-    unfinished = out / "summary.json.part"
-    unfinished.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(out / "summary.json")
+    report.write(summary, out)
     return summary
 
 

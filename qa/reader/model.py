@@ -7,7 +7,6 @@ windows that overlap; the question is never truncated away, only the passage is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +18,7 @@ import numpy as np
 
 from qa.errors import MissingWeights
 from qa.reader.decode import Window, best_spans
+from qa.reader.weights import load
 from qa.types import Passage, Span
 
 if TYPE_CHECKING:
@@ -106,24 +106,19 @@ class Reader:
 
     @cached_property
     def _model(self) -> Any:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
         import torch  # noqa: PLC0415
-        from transformers import AutoModelForQuestionAnswering  # noqa: PLC0415
         from transformers.utils import logging  # noqa: PLC0415
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         # bf16 without native support is up to a hundred times slower than fp32.
         native = torch.cpu.get_capabilities().get("avx512_bf16", False)
         try:
-            model = AutoModelForQuestionAnswering.from_pretrained(
-                self.weights, dtype=torch.bfloat16 if native else torch.float32, local_files_only=True
-            )
+            return load(self.weights, torch.bfloat16 if native else torch.float32)
         except Exception as error:  # safetensors, JSON and torch each raise their own kinds
             raise MissingWeights(
                 f"The reader's weights in {self.weights} are damaged ({error}); install the package "
                 "again: pip install --force-reinstall --no-deps ."
             ) from error
-        return model.eval()
 
 
 def _encode(tokenizer: Tokenizer, question: str, text: str) -> Iterator[Encoding]:

@@ -27,11 +27,11 @@ from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation import metrics
 from qa.evaluation.questions import Question, QuestionSet, read_questions, write_paragraphs
+from qa.evaluation.squad import held_out
 from qa.indexing import index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
-from qa.training.data import held_out
 
 PARAGRAPHS_PER_FOLDER = 200
 QUESTIONS_PER_FOLDER = 160

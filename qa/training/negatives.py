@@ -9,14 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from qa.embedder import Embedder
-from qa.training.data import TrainingQuestion
+from qa.evaluation.squad import ReadingQuestion
 
 NEAREST = 12
 CHUNK = 1024  # questions at a time: their scores over all passages fit in memory
 
 
 def mine(
-    questions: Sequence[TrainingQuestion], device: str, cache: Path, nearest: int = NEAREST
+    questions: Sequence[ReadingQuestion], device: str, cache: Path, nearest: int = NEAREST
 ) -> dict[str, list[str]]:
     """Question id → texts, nearest first. Kept in `cache`, and read from there for the same questions.
 

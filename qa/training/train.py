@@ -23,9 +23,11 @@ import numpy as np
 
 from qa.embedder import weights_folder
 from qa.errors import QAError
+from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
-from qa.training.data import TrainingQuestion, data_folder, divide, noisy, read_set
+from qa.reader.weights import load, save
 from qa.training.negatives import mine
+from qa.training.noise import noisy
 
 if TYPE_CHECKING:
     import torch
@@ -160,7 +162,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
     for average, weight in zip(mean, trained, strict=False):
         weight.data.copy_(average)
 
-    model.half().save_pretrained(out)
+    save(model, out)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(WEIGHTS / name, out / name)
     figures = {
@@ -275,7 +277,7 @@ class Windows:
 
 
 def _group(
-    question: TrainingQuestion, others: Sequence[str], windows: Windows, config: Config, epoch: int
+    question: ReadingQuestion, others: Sequence[str], windows: Windows, config: Config, epoch: int
 ) -> list[Window]:
     random = Random(f"{config.seed} {epoch} {question.id}")  # noqa: S311
     asked = noisy(question.question, random) if random.random() < config.noise else question.question
@@ -285,8 +287,8 @@ def _group(
     return group
 
 
-def _questions(config: Config) -> list[TrainingQuestion]:
-    questions: list[TrainingQuestion] = []
+def _questions(config: Config) -> list[ReadingQuestion]:
+    questions: list[ReadingQuestion] = []
     for name in config.sets:
         part = read_set(data_folder() / "train" / f"{name}.json.gz")
         questions += divide(part)[0] if name == config.held_out else part
@@ -296,7 +298,7 @@ def _questions(config: Config) -> list[TrainingQuestion]:
 
 
 def _negatives(
-    config: Config, questions: Sequence[TrainingQuestion], device: str, out: Path
+    config: Config, questions: Sequence[ReadingQuestion], device: str, out: Path
 ) -> dict[str, list[str]]:
     if not config.negatives:
         return {}
@@ -308,14 +310,13 @@ def _model(config: Config) -> Any:
     import torch  # noqa: PLC0415
     from transformers import AutoModelForQuestionAnswering  # noqa: PLC0415
 
-    base = weights_folder() if config.base == "all-MiniLM-L6-v2" else Path(config.base)
-    model = AutoModelForQuestionAnswering.from_pretrained(
-        base,
-        dtype=torch.float32,
-        local_files_only=True,
-        hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=config.dropout,
-    )
+    dropout = {"hidden_dropout_prob": config.dropout, "attention_probs_dropout_prob": config.dropout}
+    if config.base == "all-MiniLM-L6-v2":
+        model = AutoModelForQuestionAnswering.from_pretrained(
+            weights_folder(), dtype=torch.float32, local_files_only=True, **dropout
+        )
+    else:
+        model = load(Path(config.base), torch.float32, **dropout)
     if config.freeze_embeddings:
         for parameter in model.get_input_embeddings().parameters():
             parameter.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Training questions: read, held-out articles set aside, places of answers found, noise added."""
+"""Sets in SQuAD's form, each question with its paragraph; the articles that are held out of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from qa.errors import BadQuestion
@@ -20,7 +19,7 @@ HELD_OUT = 0.1  # of a set's articles
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingQuestion:
+class ReadingQuestion:
     """A question, a passage, and the character ranges where the answer may stand (empty: no answer)."""
 
     id: str
@@ -28,6 +27,11 @@ class TrainingQuestion:
     context: str
     article: str
     places: tuple[tuple[int, int], ...]
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The accepted wordings; empty where the passage does not answer."""
+        return tuple(dict.fromkeys(self.context[start:end] for start, end in self.places))
 
 
 def data_folder() -> Path:
@@ -42,13 +46,13 @@ def held_out(articles: Iterable[str]) -> list[str]:
     return order[: math.ceil(HELD_OUT * len(order))]
 
 
-def read_set(path: Path) -> list[TrainingQuestion]:
+def read_set(path: Path) -> list[ReadingQuestion]:
     """The questions of a SQuAD file, may be gzipped. Raises `BadQuestion` where it cannot be read."""
     try:
         content = path.read_bytes()
         whole = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
         return [
-            TrainingQuestion(
+            ReadingQuestion(
                 str(qa["id"]),
                 qa["question"].strip(),
                 paragraph["context"],
@@ -62,30 +66,16 @@ def read_set(path: Path) -> list[TrainingQuestion]:
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadQuestion(
             f"{path} cannot be read as SQuAD JSON ({error!r}); "
-            "name the folder of the data sets: QA_DATA=DIR qa train …"
+            "name the folder of the data sets: QA_DATA=DIR qa …"
         ) from error
 
 
-def divide(questions: Sequence[TrainingQuestion]) -> tuple[list[TrainingQuestion], list[TrainingQuestion]]:
+def divide(questions: Sequence[ReadingQuestion]) -> tuple[list[ReadingQuestion], list[ReadingQuestion]]:
     """(training, development) questions, divided by article; a paragraph of both is development only."""
     aside = set(held_out(question.article for question in questions))
     contexts = {question.context for question in questions if question.article in aside}
     train = [q for q in questions if q.article not in aside and q.context not in contexts]
     return train, [question for question in questions if question.article in aside]
-
-
-def noisy(question: str, random: Random) -> str:
-    """The question as a hurried person types it: lower case, no question mark, or two letters swapped."""
-    kind = random.randrange(3)
-    if kind == 0:
-        return question.lower()
-    if kind == 1:
-        return question.lower().rstrip("?").rstrip()
-    letters = [i for i in range(len(question) - 1) if question[i : i + 2].isalpha()]
-    if not letters:
-        return question
-    i = random.choice(letters)
-    return question[:i] + question[i + 1] + question[i] + question[i + 2 :]
 
 
 def _places(qa: dict[str, Any]) -> tuple[tuple[int, int], ...]:

@@ -1,0 +1,119 @@
+"""`qa eval --suite reader`: thresholds, figures, and a whole run on a small collection."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.errors import BadQuestion
+from qa.evaluation import metrics, reader_suite
+from qa.evaluation.reader_suite import Reading, best_threshold, by_question_word, figures
+from qa.evaluation.squad import ReadingQuestion
+
+TEXT = "The tower was finished in 1889 by Gustave Eiffel. It stands in Paris."
+
+
+def _question(asked: str, answer: str | None) -> ReadingQuestion:
+    places = ((TEXT.index(answer), TEXT.index(answer) + len(answer)),) if answer else ()
+    return ReadingQuestion(asked, asked, TEXT, "Tower", places)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["1889", "Paris", None]), st.floats(-9, 9)), min_size=1))
+def test_no_threshold_scores_higher_than_the_best_one(found: list[tuple[str | None, float]]) -> None:
+    readings = [Reading(_question("When?", answer), "1889", gap) for answer, gap in found]
+
+    best = figures(readings, best_threshold(readings))["f1"]
+
+    others = [figures(readings, threshold)["f1"] for threshold in [np.inf, *(gap for _, gap in found)]]
+    assert best >= max(others) - 1e-9
+
+
+def test_an_answer_below_the_threshold_counts_as_declined() -> None:
+    readings = [
+        Reading(_question("When was it finished?", "1889"), "1889", gap=3.0),
+        Reading(_question("Who finished it?", "Gustave Eiffel"), "Eiffel", gap=1.0),
+        Reading(_question("Who painted it?", None), "Gustave Eiffel", gap=-2.0),
+        Reading(_question("How tall is it?", None), "1889", gap=2.0),
+    ]
+
+    scored = figures(readings, threshold=0.0)
+
+    assert scored["exact_match"] == (1 + 0 + 1 + 0) / 4
+    assert scored["f1"] == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
+    assert scored["declined"] == 0.5
+
+
+def test_questions_are_sliced_by_what_they_ask() -> None:
+    found = by_question_word(
+        Reading(_question(asked, "Paris"), "in Paris", 1.0)
+        for asked in (
+            "How many towers?",
+            "How does it stand?",
+            "What did Eiffel say?",
+            "In what city?",
+            "Name it",
+        )
+    )
+
+    assert found.keys() == {"how many", "how", "what … say", "what", "other"}
+    assert found["how"]["words"] == 2
+    assert found["how"]["words_expected"] == 1
+
+
+def test_missing_sets_are_named_with_the_setting_that_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QA_DATA", str(tmp_path))
+
+    with pytest.raises(BadQuestion, match=r"squad_train_v2\.0.*QA_DATA=DIR"):
+        reader_suite.run(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_run_measures_every_set_and_writes_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QA_DATA", str(tmp_path))
+    _write_sets(tmp_path)
+
+    summary = reader_suite.run(tmp_path / "out")
+
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary
+    assert summary["sets"]["squad_dev_v1.1"]["exact_match"] == 1
+    assert summary["sets"]["squad_dev_v2.0"]["declined"] == 1
+    assert summary["end_to_end"]["recall@1"] == 1
+    assert summary["end_to_end"]["exact_match_lost"] == 0
+    assert 0 <= metrics.mean([summary["end_to_end"]["calibration"]["ece"]]) <= 1
+    assert "squad_dev_v1.1" in reader_suite.table(summary)
+
+
+def _write_sets(folder: Path) -> None:
+    """Every set with the same questions: two with an answer and, in version 2, one without."""
+    answerable = [
+        _squad("When was the tower finished?", "1889"),
+        _squad("In which city does the tower stand?", "Paris"),
+    ]
+    without = {
+        "id": "no",
+        "question": "Which volcano erupted in Iceland?",
+        "is_impossible": True,
+        "answers": [],
+    }
+    for name in ("train/squad_train_v2.0", "eval/squad_dev_v2.0", "eval/disflqa_dev"):
+        _write(folder / f"{name}.json.gz", [*answerable, without])
+    for name in ("squad_dev_v1.1", "squadshifts_new_wiki", "qed_nq_dev"):
+        _write(folder / "eval" / f"{name}.json.gz", answerable)
+
+
+def _squad(asked: str, answer: str) -> dict[str, object]:
+    return {"id": asked, "question": asked, "answers": [{"text": answer, "answer_start": TEXT.index(answer)}]}
+
+
+def _write(path: Path, questions: list[dict[str, object]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    articles = [{"title": "Tower", "paragraphs": [{"context": TEXT, "qas": questions}]}]
+    path.write_bytes(gzip.compress(json.dumps({"data": articles}).encode()))
