@@ -128,6 +128,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.suite == "reader":
         return _evaluate_reader(arguments)
+    if arguments.suite == "retrieval":
+        return _evaluate_retrieval(arguments)
     arguments.out = arguments.out or Path("runs/eval")
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -179,6 +181,26 @@ def _evaluate_reader(arguments: argparse.Namespace) -> int:
         summary = reader_suite.run(out, arguments.limit, reader, progress)
     print(reader_suite.table(summary))
     print(f"\nsummary: {out}")
+    return ANSWERED
+
+
+def _evaluate_retrieval(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.evaluation import retrieval_suite  # noqa: PLC0415
+
+    out = arguments.out or Path("runs/retrieval")
+    with _progress_bar() as index_progress, tqdm(unit=" questions", desc="searching", disable=None) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        sets = [arguments.questions] if arguments.questions else []
+        summary = retrieval_suite.run(
+            sets, out, limit=arguments.limit, progress=progress, index_progress=index_progress
+        )
+    print(f"{retrieval_suite.table(summary)}\n\nrecords and summary: {out}")
     return ANSWERED
 
 
@@ -371,16 +393,17 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where records and summary go (default: runs/eval, runs/reader)",
+        help="where records and summary go (default: runs/eval, runs/reader, runs/retrieval)",
     )
     evaluate.add_argument("--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read")
     evaluate.add_argument("--min-confidence", type=_probability, metavar="P", help="threshold, 0 to 1")
     evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
     evaluate.add_argument(
         "--suite",
-        choices=("questions", "reader"),
+        choices=("questions", "reader", "retrieval"),
         default="questions",
-        help="what is measured: answers to QUESTIONS, or the reader on public sets (default: %(default)s)",
+        help="what is measured: answers to QUESTIONS, or the reader or retrieval on public sets "
+        "(default: %(default)s)",
     )
     evaluate.add_argument(
         "--weights", type=Path, metavar="DIR", help="another reader's weights (for --suite reader)"
