@@ -27,7 +27,11 @@ BATCH_PASSAGES = 256  # embedded together: enough to sort by length, little enou
 PASSAGE_TOKENS = 180
 OVERLAP_SENTENCES = 1
 
-SETTINGS = {"passage_tokens": str(PASSAGE_TOKENS), "overlap_sentences": str(OVERLAP_SENTENCES)}
+SETTINGS = {
+    "passage_tokens": str(PASSAGE_TOKENS),
+    "overlap_sentences": str(OVERLAP_SENTENCES),
+    "embedded": "title and passage",
+}
 """What must be equal for two runs to give the same passages; kept with the index."""
 
 UPLOADED = "uploads/"
@@ -175,12 +179,18 @@ def _batches(
 
 
 def _embed(batch: list[tuple[Document, tuple[Passage, ...]]], embedder: Embedder) -> list[Indexed]:
-    vectors = embedder.embed([document.text[p.start : p.end] for document, parts in batch for p in parts])
+    vectors = embedder.embed([text_to_embed(document, part) for document, parts in batch for part in parts])
     ends = np.cumsum([len(parts) for _, parts in batch])
     return [
         Indexed(document, parts, vectors[end - len(parts) : end])
         for (document, parts), end in zip(batch, ends, strict=True)
     ]
+
+
+def text_to_embed(document: Document, passage: Passage) -> str:
+    """The passage under its document's title, which says what "it" and "the study" are about."""
+    text, title = document.text[passage.start : passage.end], document.title.removesuffix("…")
+    return text if title in " ".join(text.split()) else f"{title}\n{text}"
 
 
 def _nothing(folder: Path, skipped: list[Skipped]) -> str:

@@ -16,7 +16,7 @@ from qa.store.base import Store
 from qa.types import Hit
 
 CANDIDATES = 300  # of each list
-MEANING = 0.6  # weight of the dense score, the lexical one has the rest; tuned on training sets
+MEANING = 0.65  # weight of the dense score, the lexical one has the rest; tuned on training sets
 
 Ranking: TypeAlias = Sequence[tuple[int, float]]
 """(passage id, score), best first."""
@@ -73,8 +73,8 @@ def fuse(dense: Ranking, lexical: Ranking, depth: int) -> list[tuple[int, float]
 def _shares(ranking: Ranking, depth: int) -> tuple[dict[int, float], float]:
     """Each score as a share of the best, and the share of a passage that the list does not hold: nothing
     where the list is complete, at most that of its last where it was cut."""
-    if not ranking or ranking[0][1] <= 0:
-        return {}, 0.0
-    best = ranking[0][1]
+    best = ranking[0][1] if ranking else 0.0
+    if best <= 0:
+        return dict.fromkeys((passage_id for passage_id, _ in ranking), 0.0), 0.0
     shares = {passage_id: max(0.0, score) / best for passage_id, score in ranking}
     return shares, max(0.0, ranking[-1][1]) / best if len(ranking) >= depth else 0.0

@@ -30,8 +30,9 @@ from qa.types import Document, Passage, Range
 from qa.words import FUNCTION_WORDS
 
 VECTORS = "vectors.faiss"
-SCHEMA = "1"
+SCHEMA = "2"
 MOST_TERMS = 64  # of a lexical query
+WORD = re.compile(r"\d{1,3}(?:,\d{3})+\b|\w+")  # 1,200 is one word
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,8 +48,8 @@ CREATE TABLE passages (
     start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX passages_of_document ON passages (document_id);
--- The words of each passage, so that showing a hit does not load its whole document.
-CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+-- The words of each passage, so that showing a hit does not load its whole document; and its title.
+CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61 remove_diacritics 2');
 """
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
 
@@ -316,8 +317,11 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
         ),
     )
     cursor.executemany(
-        "INSERT INTO words (rowid, text) VALUES (?, ?)",
-        ((passage.id, document.text[passage.start : passage.end]) for passage in item.passages),
+        "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+        (
+            (passage.id, document.title, document.text[passage.start : passage.end])
+            for passage in item.passages
+        ),
     )
 
 
@@ -354,12 +358,18 @@ def _ranges(blob: bytes) -> tuple[Range, ...]:
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _words(text: str) -> list[str]:
-    """The different words, in order."""
-    return list(dict.fromkeys(re.findall(r"\w+", text.lower())))
-
-
 def _terms(query: str) -> list[str]:
-    """The words to look for, at most MOST_TERMS; stop words only where there is nothing else."""
-    words = _words(query)
-    return ([word for word in words if word not in FUNCTION_WORDS] or words)[:MOST_TERMS]
+    """The words to look for, as FTS5 phrases, at most MOST_TERMS; stop words only where there is nothing
+    else. A number is looked for as it is written with and without commas."""
+    words = list(dict.fromkeys(WORD.findall(query.lower())))
+    telling = [word for word in words if word not in FUNCTION_WORDS] or words
+    forms = (form for word in telling for form in (_written(word) if word[0].isdigit() else [word]))
+    return list(dict.fromkeys(forms))[:MOST_TERMS]
+
+
+def _written(number: str) -> list[str]:
+    """1,200 and 1200 → both, as the tokenizer sees them: a comma parts words."""
+    digits = number.replace(",", "")
+    if not digits.isdecimal() or len(digits) < 4 or digits[0] == "0":
+        return number.split(",")
+    return [digits, f"{int(digits):,}".replace(",", " ")]
