@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qa.engine import INDEX, PASSAGES_READ, open_default, update
+from qa.engine import INDEX, PASSAGES_READ, open_default, update, watch_folder
 from qa.errors import QAError
 from qa.version import __version__
 
 if TYPE_CHECKING:
-    from qa.indexing import Progress
+    from qa.indexing import Progress, Report
     from qa.types import Answer, Citation
 
 ANSWERED, ABSTAINED, USER_ERROR = 0, 1, 2
@@ -44,17 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _index(arguments: argparse.Namespace) -> int:
     from qa.store import LocalStore  # noqa: PLC0415
 
+    def tell(report: Report | QAError) -> None:
+        if isinstance(report, QAError):
+            print(f"qa: {report}", file=sys.stderr)
+            return
+        for skip in report.skipped:
+            print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+        print(
+            f"{report.added} added, {report.updated} updated, {report.removed} removed, "
+            f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
+            f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)",
+            flush=True,
+        )
+
     if arguments.rebuild:
         LocalStore.erase(arguments.index)
     with _progress_bar() as progress:
+        if arguments.watch:
+            watch_folder(arguments.folder, arguments.index, tell, progress)
+            return ANSWERED
         report = update(arguments.folder, arguments.index, progress)
-    for skip in report.skipped:
-        print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
-    print(
-        f"{report.added} added, {report.updated} updated, {report.removed} removed, "
-        f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
-        f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)"
-    )
+    tell(report)
     return ANSWERED
 
 
@@ -331,6 +341,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     index.add_argument(
         "--rebuild", action="store_true", help="delete the index first and embed everything again"
+    )
+    index.add_argument(
+        "--watch", action="store_true", help="stay, and keep the index in step with the folder until Ctrl-C"
     )
 
     ask = verb("ask", _ask, "Ask the documents a question.")
