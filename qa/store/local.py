@@ -20,11 +20,11 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.errors import BadIndex
 from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
+from qa.store.stored_vectors import StoredVectors
 from qa.store.vectors import VectorFile
 from qa.types import Document, Passage, Range
 from qa.words import FUNCTION_WORDS
@@ -48,10 +48,14 @@ CREATE TABLE passages (
     start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX passages_of_document ON passages (document_id);
+-- The last change, an addition or a removal, of every passage that is or was here: derived files catch up.
+CREATE TABLE changes (passage_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX changes_of_generation ON changes (generation);
 -- The words of each passage, so that showing a hit does not load its whole document; and its title.
 CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61 remove_diacritics 2');
 """
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
+NEXT = f"(({GENERATION}) + 1)"  # the generation that the change under way will have
 
 
 class LocalStore:
@@ -176,9 +180,7 @@ class LocalStore:
             allowed = [row[0] for row in self._read(f"SELECT id FROM passages{where}", values)]
         with self._vectors_lock:
             with self._reading() as cursor:  # generation and vectors of the same moment
-                self._vectors.refresh(
-                    int(cursor.execute(GENERATION).fetchone()[0]), lambda: _all_vectors(cursor)
-                )
+                self._vectors.refresh(int(cursor.execute(GENERATION).fetchone()[0]), StoredVectors(cursor))
             # FAISS keeps any of the passages that share the k-th score (copies of a paragraph do): ask
             # for more until all of them are there to be ordered by id.
             ask = k + 1
@@ -278,17 +280,6 @@ class LocalStore:
                 yield cursor
 
 
-def _all_vectors(cursor: sqlite3.Cursor) -> tuple[NDArray[np.int64], Vectors]:
-    """Ids, shape (n,), and vectors, shape (n, dimension), of all passages, ordered by id."""
-    count, size = cursor.execute("SELECT count(*), max(length(vector)) FROM passages").fetchone()
-    ids = np.empty(count, dtype=np.int64)
-    vectors = np.empty((count, (size or 4) // 4), dtype=np.float32)
-    for row, (passage_id, vector) in enumerate(cursor.execute("SELECT id, vector FROM passages ORDER BY id")):
-        ids[row] = passage_id
-        vectors[row] = np.frombuffer(vector, dtype="<f4")
-    return ids, vectors
-
-
 def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     document = item.document
     cursor.execute(
@@ -317,6 +308,9 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
         ),
     )
     cursor.executemany(
+        f"INSERT OR REPLACE INTO changes VALUES (?, {NEXT})", ((passage.id,) for passage in item.passages)
+    )
+    cursor.executemany(
         "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
         (
             (passage.id, document.title, document.text[passage.start : passage.end])
@@ -328,6 +322,7 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
 def _delete(cursor: sqlite3.Cursor, document_ids: Collection[str]) -> int:
     """Deletes these documents; how many there were."""
     where, values = _only(document_ids, "document_id")
+    cursor.execute(f"INSERT OR REPLACE INTO changes SELECT id, {NEXT} FROM passages{where}", values)
     cursor.execute(f"DELETE FROM words WHERE rowid IN (SELECT id FROM passages{where})", values)
     cursor.execute(f"DELETE FROM passages{where}", values)
     where, values = _only(document_ids, "id")
