@@ -56,19 +56,26 @@ def serving(open_qa: Callable[[], QA], **options: Any) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page = start(open_qa, port=port, **options)
+    server = start(open_qa, port=port, **options)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        page.close(verbose=False)
+        server.close()
 
 
 @contextmanager
 def visit(
-    browser: Browser, url: str, size: ViewportSize = WIDE, scheme: str = "light", query: str = ""
+    browser: Browser,
+    url: str,
+    size: ViewportSize = WIDE,
+    scheme: str = "light",
+    query: str = "",
+    headers: dict[str, str] | None = None,
 ) -> Iterator[Page]:
     """A visit that fails on any error in the browser and on any request to another host."""
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport=size, color_scheme=scheme, reduced_motion="reduce", extra_http_headers=headers
+    )  # type: ignore[arg-type]
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)

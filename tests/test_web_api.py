@@ -40,11 +40,11 @@ def serving(open_qa: Callable[[], QA], **options: Any) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page = start(open_qa, port=port, **options)
+    server = start(open_qa, port=port, **options)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        page.close(verbose=False)
+        server.close()
 
 
 @pytest.fixture(scope="module")
