@@ -26,17 +26,18 @@ from qa.errors import BadIndex
 from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
 from qa.store.vectors import VectorFile
-from qa.types import Document, Passage, Range
+from qa.types import Document, Passage, Range, Skipped
 from qa.words import FUNCTION_WORDS
 
 VECTORS = "vectors.faiss"
-SCHEMA = "1"
+SCHEMA = "2"
 MOST_TERMS = 64  # of a lexical query
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, date TEXT,
+    url TEXT,
     -- Before the long columns, so that a list of documents reads no further.
     characters INTEGER NOT NULL, passages INTEGER NOT NULL,
     pages BLOB, hidden BLOB NOT NULL, sentences BLOB NOT NULL,  -- little-endian uint32
@@ -49,7 +50,14 @@ CREATE TABLE passages (
 CREATE INDEX passages_of_document ON passages (document_id);
 -- The words of each passage, so that showing a hit does not load its whole document.
 CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 """
+FROM_SCHEMA_1 = (
+    "ALTER TABLE documents ADD COLUMN url TEXT",
+    "CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID",
+    "UPDATE meta SET value = '2' WHERE key = 'schema' AND value = '1'",
+)
+"""An index of before files had web addresses: theirs come when they are next read, by --rebuild."""
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
 
 
@@ -139,16 +147,17 @@ class LocalStore:
 
     def document(self, document_id: str) -> Document:
         rows = self._read(
-            "SELECT title, text, path, sha256, date, pages, hidden, sentences FROM documents WHERE id = ?",
+            "SELECT title, text, path, sha256, date, pages, hidden, sentences, url FROM documents "
+            "WHERE id = ?",
             (document_id,),
         )
         if not rows:
             raise KeyError(document_id)
-        title, text, path, sha256, date, pages, hidden, sentences = rows[0]
+        title, text, path, sha256, date, pages, hidden, sentences, url = rows[0]
         try:
             page_starts = None if pages is None else _numbers(pages)
             marks = page_starts, _ranges(hidden), _ranges(sentences)
-            return Document(document_id, title, text.decode(), path, sha256, date, *marks)
+            return Document(document_id, title, text.decode(), path, sha256, date, *marks, url)
         except ValueError as error:  # no UTF-8, or half a number
             raise damaged(self._folder, error) from error
 
@@ -203,6 +212,16 @@ class LocalStore:
         )
         return [(int(passage_id), float(score)) for passage_id, score in rows]
 
+    def keep_skipped(self, skipped: Sequence[Skipped]) -> None:
+        with self._writing() as cursor:
+            cursor.execute("DELETE FROM skipped")
+            cursor.executemany(
+                "INSERT OR IGNORE INTO skipped VALUES (?, ?)", ((skip.path, skip.reason) for skip in skipped)
+            )
+
+    def skipped(self) -> list[Skipped]:
+        return [Skipped(*row) for row in self._read("SELECT path, reason FROM skipped ORDER BY path")]
+
     def close(self) -> None:
         with self._writer_lock, self._reader_lock:
             self._reader.close()
@@ -215,6 +234,7 @@ class LocalStore:
         try:
             if make:
                 store._make_tables(settings)
+            store._bring_up_to_date()
             store._check(settings)
         except BadIndex:
             store.close()
@@ -235,6 +255,16 @@ class LocalStore:
             cursor.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             with suppress(OSError):  # left by a deleted database, whose generations come again
                 (self._folder / VECTORS).unlink(missing_ok=True)
+
+    def _bring_up_to_date(self) -> None:
+        """Turns an index of the schema before this one into one of this, keeping all that it holds."""
+        is_old = "SELECT 1 FROM meta WHERE key = 'schema' AND value = '1'"
+        if self._is_foreign() or not self._read(is_old):
+            return
+        with self._writing() as cursor:
+            if cursor.execute(is_old).fetchone():  # no other process was faster
+                for statement in FROM_SCHEMA_1:
+                    cursor.execute(statement)
 
     def _is_foreign(self) -> bool:
         names = {row[0] for row in self._read("SELECT name FROM sqlite_master")}
@@ -291,14 +321,15 @@ def _all_vectors(cursor: sqlite3.Cursor) -> tuple[NDArray[np.int64], Vectors]:
 def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     document = item.document
     cursor.execute(
-        "INSERT INTO documents (id, title, path, sha256, date, characters, passages, pages, hidden, "
-        "sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO documents (id, title, path, sha256, date, url, characters, passages, pages, hidden, "
+        "sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             document.id,
             document.title,
             document.path,
             document.sha256,
             document.date,
+            document.url,
             len(document.text),
             len(item.passages),
             None if document.pages is None else _pack(document.pages),

@@ -89,6 +89,7 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
             "title": found.title,
             "date": found.date,
             "file": found.path,
+            "url": found.url,
             "sha256": found.sha256,
             "uploaded": qa.uploads.holds(found),
             "text": found.text,
