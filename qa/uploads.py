@@ -2,8 +2,8 @@
 
 A file is copied to a hidden name that reserves its own, then read, split, embedded and stored. It appears
 under its name only once all of that has gone well, so that a run that is killed leaves nothing but the hidden
-copy, which is passed over, and deleted after a day. `qa index` treats the folder as a second source beside the user's own (see
-`qa/indexing.py`): uploads outlive it, and `--rebuild` embeds them again.
+copy, which is passed over, and deleted after a day. `qa index` treats the folder as a second source beside
+the user's own (see `qa/indexing.py`): uploads outlive it, and `--rebuild` embeds them again.
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from qa.uploads import LARGEST_UPLOAD
 from qa.web.api import add_endpoints
 from qa.web.calls import conversation_calls, history_calls, source_calls
 from qa.web.desk import Desks
+from qa.web.guard import Gate
 from qa.web.opening import Opening
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def build_page(opening: Opening, read_only: bool = False) -> gr.Blocks:
                 *history_calls(desks),
             ],
         )
-        add_endpoints(opening, read_only)
+        add_endpoints(opening, desks.answering, read_only)
     return page  # type: ignore[no-any-return]
 
 
@@ -77,7 +79,7 @@ def page_app(opening: Opening, routes: Sequence[Route], root_path: str, read_onl
             font_mono=("ui-monospace", "monospace"),
         ),
         css_paths=STYLES,
-        app_kwargs={"routes": list(routes)},
+        app_kwargs={"routes": list(routes), "middleware": [Middleware(Gate, read_only=read_only)]},
     )
     return app
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from qa.errors import QAError
 from qa.web.files import send_original, take_upload
 from qa.web.front import Front
-from qa.web.guard import Doorkeeper, Gate
+from qa.web.guard import Doorkeeper
 from qa.web.opening import Opening
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def start(
     _check_root_path(root_path)
     opening = Opening(open_qa)
     app: ASGIApp = Front(lambda: _page(opening, root_path, read_only), opening.begin)
-    # From the inside out: the gate, the door, and headers on every response.
-    app = Gate(app, read_only=read_only)
+    # From the inside out: the door, and headers on every response. The gate stands within the page.
     if accounts is not None:
         app = Doorkeeper(app, accounts)
     return Server(_StrictHeaders(app), host, port)
