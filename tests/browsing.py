@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from qa.engine import QA
@@ -51,14 +52,16 @@ LOWEST_CONTRAST = """() => {
 
 
 @contextmanager
-def serving(open_qa: Callable[[], QA], **options: Any) -> Iterator[str]:
-    """A chat on a free port of this machine."""
+def serving(open_qa: Callable[[], QA], *, built: bool = True, **options: Any) -> Iterator[str]:
+    """A chat on a free port of this machine; its page is there, unless it need not be `built`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = start(open_qa, port=port, **options)
     try:
-        yield f"http://127.0.0.1:{port}"
+        if built:
+            httpx.get(f"{server.url}/starting", timeout=60)  # answered, or refused, when it is there
+        yield server.url
     finally:
         server.close()
 
