@@ -35,7 +35,7 @@ OUR_ATTRIBUTES = {
         "dir",
         "href",
     ),
-    *("open", "rel", "role", "scope", "tabindex", "target", "title", "type", "value"),
+    *("open", "rel", "role", "scope", "step", "max", "min", "tabindex", "target", "title", "type", "value"),
 }
 
 

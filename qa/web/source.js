@@ -62,13 +62,14 @@ async function open(link) {
 }
 
 // A long document comes in stretches: the next one when its end is scrolled to, or by the button there.
-const nearEnd = new IntersectionObserver(
-  (entries) => entries.forEach((entry) => entry.isIntersecting && showMore(entry.target)),
-  { root: pane, rootMargin: "400px" },
-);
+let nearEnd = null;
 
 function watchEnds(text) {
-  nearEnd.disconnect();
+  nearEnd?.disconnect();
+  nearEnd = new IntersectionObserver(
+    (entries) => entries.forEach((entry) => entry.isIntersecting && showMore(entry.target)),
+    { root: text, rootMargin: "600px 0px" },
+  );
   text.querySelectorAll(":scope > button").forEach((button) => nearEnd.observe(button));
   tellPosition(text);
 }

@@ -103,7 +103,8 @@ def _web(document: Document) -> str:
 def _position(length: int, first: int) -> str:
     """Where in a long document the reader is, and a way to any other place of it."""
     return (
-        f'<label class="position">Position <input type="range" min="0" max="{length}" value="{first}" '
+        f'<label class="position">Position <input type="range" min="0" max="{length}" step="{length // 100}" '
+        f'value="{first}" '
         'aria-label="Position in the document"><output></output></label>'
     )
 

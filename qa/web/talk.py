@@ -105,7 +105,7 @@ def correct(desk: Desk, line: str, words: str | None) -> str:
             "These words stand in no document; copy them from one, or say that it is not in the documents."
         )
     file = desk.feedback.complete(line, words, documents)
-    return f"Thank you; kept in {file.name}, for: qa eval {file}"
+    return f"Thank you; kept in {file.name}, which qa eval runs."
 
 
 def _documents_with(qa: QA, words: str) -> list[str]:
