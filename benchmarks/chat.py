@@ -43,7 +43,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, QA.build(SEEDS, Path(folder) / "index") as qa:
         qa.warm()
         server = start(lambda: qa, port=port)
-        url = f"http://127.0.0.1:{port}"
+        url = server.url
+        httpx.get(f"{url}/starting", timeout=60)  # answered once the page is built
 
         def visit(client: int) -> list[tuple[str, float, Any]]:
             asked = [
