@@ -42,8 +42,9 @@ def main() -> int:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, QA.build(SEEDS, Path(folder) / "index") as qa:
         qa.warm()
-        page = start(lambda: qa, port=port)
-        url = f"http://127.0.0.1:{port}"
+        server = start(lambda: qa, port=port)
+        url = server.url
+        httpx.get(f"{url}/starting", timeout=60)  # answered once the page is built
 
         def visit(client: int) -> list[tuple[str, float, Any]]:
             asked = [
@@ -55,7 +56,7 @@ def main() -> int:
         with ThreadPoolExecutor(arguments.clients) as clients:
             told = [one for visit_ in clients.map(visit, range(arguments.clients)) for one in visit_]
         seconds = perf_counter() - begin
-        page.close(verbose=False)
+        server.close()
         alone = {question: qa.ask(question).text for question in {question for question, _, _ in told}}
     errors = sum(answer is None for _, _, answer in told)
     mixed_up = sum(

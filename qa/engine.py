@@ -21,7 +21,7 @@ from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
 from qa.store.base import DocumentInfo, Store
-from qa.types import Alternative, Answer, Citation, Document, Hit, Span
+from qa.types import Alternative, Answer, Citation, Document, Hit, Skipped, Span
 from qa.uploads import UPLOADS, Uploads
 from qa.version import __version__
 from qa.watching import watch
@@ -127,6 +127,10 @@ class QA:
             return self.store.document(document_id)
         except KeyError:
             raise BadQuestion(_unknown([document_id])) from None
+
+    def skipped(self) -> list[Skipped]:
+        """The files that the last `qa index` could not take, and why, ordered by path."""
+        return self.store.skipped()
 
     def add(self, files: Sequence[str | Path], progress: Callable[[Progress], None] | None = None) -> Report:
         """Copy files into <index>/uploads/ and index them, each with the id uploads/NAME.

@@ -153,12 +153,14 @@ def index_folder(
     vanished = sorted(known.keys() - kept)
     if vanished:
         store.remove(vanished)
+    left_out = tuple(sorted(skipped, key=lambda skip: skip.path))
+    store.keep_skipped(left_out)
     return Report(
         added=added,
         updated=done - added,
         removed=len(vanished),
         unchanged=len(unchanged),
-        skipped=tuple(sorted(skipped, key=lambda skip: skip.path)),
+        skipped=left_out,
         passages=store.passage_count(),
         seconds=perf_counter() - begin,
     )

@@ -23,7 +23,8 @@ class Document:
     `id` is the path relative to the corpus folder, with forward slashes. `text` is a text file's
     decoded content unchanged, line endings included, or what was extracted from HTML, PDF or DOCX.
     `sha256` is the hash of the file's bytes. `pages` holds the offset at which each page starts
-    (PDF only). `hidden` ranges (boilerplate, repeats) are neither embedded nor read. `sentences`
+    (PDF only). `url` is the web address that the file says it is from (http or https).
+    `hidden` ranges (boilerplate, repeats) are neither embedded nor read. `sentences`
     covers the readable text, in order and without overlap.
     """
 
@@ -36,6 +37,15 @@ class Document:
     pages: tuple[int, ...] | None = None
     hidden: tuple[Range, ...] = ()
     sentences: tuple[Range, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or folder that is not read, and why. `path` is relative to the corpus folder."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,7 @@ class Citation:
             "title": self.document.title,
             "date": self.document.date,
             "file": self.document.path,
+            "url": self.document.url,
             "sha256": self.document.sha256,
             "page": self.page,
             "start": self.start,

@@ -1,9 +1,9 @@
 """Documents that visitors add: files → <index>/uploads/ → index, one at a time; and their way out again.
 
-A file is copied under a name that is safe and not yet taken, then read, split, embedded and stored. It
-appears under its name only once all of that has gone well, so that a run that is killed leaves nothing
-half-read behind. `qa index` treats the folder as a second source beside the user's own (see
-`qa/indexing.py`): uploads outlive it, and `--rebuild` embeds them again.
+A file is copied to a hidden name that reserves its own, then read, split, embedded and stored. It appears
+under its name only once all of that has gone well, so that a run that is killed leaves nothing but the hidden
+copy, which is passed over, and deleted after a day. `qa index` treats the folder as a second source beside
+the user's own (see `qa/indexing.py`): uploads outlive it, and `--rebuild` embeds them again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from time import perf_counter, sleep
+from time import perf_counter, sleep, time
 
 import numpy as np
 
@@ -34,6 +34,8 @@ LARGEST_UPLOAD = 50 * 2**20  # bytes of one file
 MOST_UPLOADS = 50  # files at a time
 LARGEST_FOLDER = 5 * 2**30  # bytes of all uploads: visitors cannot fill the disk
 LONGEST_NAME = 150  # bytes: room for a number, whatever the file system
+PART = ".part-"  # how a hidden copy's name begins
+PART_KEPT_SECONDS = 24 * 3600
 SLICE_PASSAGES = 16  # embedded between two chances for a question to be embedded
 
 _UNSAFE = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')  # what some file system does not take
@@ -147,14 +149,12 @@ class Uploads:
                     f"{name} is too much: {held / 2**30:.1f} GB are uploaded, at most "
                     f"{LARGEST_FOLDER / 2**30:.1f} GB are kept; remove documents, {MEND}"
                 )
-            final = self._reserve(name, {info.id for info in store.documents()})
+            final, copy = self._reserve(name, {info.id for info in store.documents()})
         except OSError as error:
             raise BadIndex(
                 f"{self.folder} cannot be written to ({error.strerror}); change its permissions, then add "
                 f"{name} again"
             ) from error
-        # Hidden until it is whole: qa index passes over hidden files.
-        copy = final.with_name(f".{final.name}")
         try:
             _copy(file, copy, name)
             _refuse_what_is_there(sha256(copy), store)
@@ -167,26 +167,29 @@ class Uploads:
             copy.replace(final)
             store.put([item])
         except BaseException:
-            copy.unlink(missing_ok=True)
-            final.unlink(missing_ok=True)
+            (copy if copy.exists() else final).unlink(missing_ok=True)
             raise
         return item
 
-    def _reserve(self, name: str, taken: Collection[str]) -> Path:
-        """A file in the uploads that was not there before, now empty and ours, under this name or the
-        name with a number. Raises `OSError`."""
+    def _reserve(self, name: str, taken: Collection[str]) -> tuple[Path, Path]:
+        """A path in the uploads that is not taken, this name or the name with a number, and the hidden file
+        that keeps it for us, now empty. Raises `OSError`."""
+        for part in self.folder.glob(f"{PART}*"):
+            if time() - part.stat().st_mtime > PART_KEPT_SECONDS:
+                part.unlink(missing_ok=True)
         stem, suffix = Path(name).stem, Path(name).suffix
         number = 1
         while True:
             path = self.folder / (name if number == 1 else f"{stem} ({number}){suffix}")
             number += 1
-            if UPLOADED + path.name in taken:
+            if UPLOADED + path.name in taken or path.exists():
                 continue
+            copy = path.with_name(PART + path.name)
             try:
-                path.open("xb").close()
+                copy.open("xb").close()
             except FileExistsError:
                 continue
-            return path
+            return path, copy
 
 
 def safe_name(name: str) -> str:

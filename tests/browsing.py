@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from qa.engine import QA
@@ -51,24 +52,33 @@ LOWEST_CONTRAST = """() => {
 
 
 @contextmanager
-def serving(open_qa: Callable[[], QA], **options: Any) -> Iterator[str]:
-    """A chat on a free port of this machine."""
+def serving(open_qa: Callable[[], QA], *, built: bool = True, **options: Any) -> Iterator[str]:
+    """A chat on a free port of this machine; its page is there, unless it need not be `built`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    page = start(open_qa, port=port, **options)
+    server = start(open_qa, port=port, **options)
     try:
-        yield f"http://127.0.0.1:{port}"
+        if built:
+            httpx.get(f"{server.url}/starting", timeout=60)  # answered, or refused, when it is there
+        yield server.url
     finally:
-        page.close(verbose=False)
+        server.close()
 
 
 @contextmanager
 def visit(
-    browser: Browser, url: str, size: ViewportSize = WIDE, scheme: str = "light", query: str = ""
+    browser: Browser,
+    url: str,
+    size: ViewportSize = WIDE,
+    scheme: str = "light",
+    query: str = "",
+    headers: dict[str, str] | None = None,
 ) -> Iterator[Page]:
     """A visit that fails on any error in the browser and on any request to another host."""
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport=size, color_scheme=scheme, reduced_motion="reduce", extra_http_headers=headers
+    )  # type: ignore[arg-type]
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)

@@ -268,6 +268,56 @@ def test_a_markdown_heading_is_the_title_but_not_a_comment_in_code(tmp_path: Pat
     assert read(tmp_path / "b.md", b"Run it.\n```\n# install\nmake\n```\n").title == "Run it."
 
 
+# Dates and web addresses
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "date", "url"),
+    [
+        (
+            "a.md",
+            '---\ntitle: "The plan"\ndate: 2021-03-04 10:00\nurl: https://a.org/p?x=1&y=2#top\n---\nText.\n',
+            "2021-03-04",
+            "https://a.org/p?x=1&y=2",
+        ),
+        ("a.md", "---\r\nsource: 'http://a.org/ü'\r\n---\r\nText.\r\n", None, "http://a.org/%C3%BC"),
+        ("a.md", "# A plan\n\nSource: https://a.org/\n\nText.\n", None, "https://a.org/"),
+        ("a.txt", "A plan\n<https://a.org/plan>\n\nText.\n", None, "https://a.org/plan"),
+        ("a.txt", "A plan\nDate: 2021-03-04\nSource: The Times\n\nText.\n", "2021-03-04", None),
+        ("a.txt", "See https://a.org/ for more.\nText.\n", None, None),
+        ("a.txt", "A plan\n" + "Text.\n" * 20 + "https://a.org/\n", None, None),
+        ("a.txt", "Source: javascript:alert(1)\nText.\n", None, None),
+        ("a.txt", "Source: https://bank.org@evil.org/\nText.\n", None, None),
+        ("a.txt", "Source: https://[::1\nText.\n", None, None),
+        ("a.txt", 'Source: https://a.org/"onclick=x\nText.\n', None, None),
+        ("a.txt", "Date: 2021-13-04\nText.\n", None, None),
+    ],
+)
+def test_the_date_and_web_address_are_those_that_the_head_of_a_text_states(
+    tmp_path: Path, name: str, text: str, date: str | None, url: str | None
+) -> None:
+    document = read(tmp_path / name, text.encode())
+    assert (document.date, document.url, document.text) == (date, url, text)
+
+
+def test_front_matter_names_the_title(tmp_path: Path) -> None:
+    text = b"---\ntitle: 'The plan'\n---\n\n# Something else\n\nText.\n"
+    assert read(tmp_path / "a.md", text).title == "The plan"
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ('<link rel="canonical" href="https://a.org/article">', "https://a.org/article"),
+        ('<meta property="og:url" content="https://a.org/og">', "https://a.org/og"),
+        ('<link rel="canonical" href="javascript:alert(1)">', None),
+        ("", None),
+    ],
+)
+def test_a_web_page_gives_the_address_that_it_states(tmp_path: Path, link: str, url: str | None) -> None:
+    assert read(tmp_path / "a.html", ARTICLE.replace("<head>", f"<head>{link}").encode()).url == url
+
+
 # HTML
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from qa.errors import BadIndex
 from qa.store import Indexed, LocalStore, Store
-from qa.types import Document, Passage
+from qa.types import Document, Passage, Skipped
 
 SETTINGS = {"embedder": "test", "weights": "0"}
 Make = Callable[[], Store]
@@ -69,6 +69,7 @@ def test_what_is_put_comes_back_in_another_opening(make: Make) -> None:
         pages=(0, 7),
         hidden=((0, 5),),
         sentences=((7, 12),),
+        url="https://example.org/x",
     )
     make().put([item, A])
     store = make()
@@ -89,6 +90,18 @@ def test_a_passages_text_is_the_slice_of_its_document(make: Make, text: str) -> 
     assert [passage for passage, _ in found] == list(reversed(item.passages))
     assert all(words == store.document("t.txt").text[p.start : p.end] for p, words in found)
     store.close()
+
+
+def test_what_the_last_run_could_not_take_is_remembered_until_the_next(make: Make) -> None:
+    assert make().skipped() == []
+    make().keep_skipped([Skipped("b.bin", "unknown type"), Skipped("a/ü.pdf", "it is protected")])
+    assert make().skipped() == [Skipped("a/ü.pdf", "it is protected"), Skipped("b.bin", "unknown type")]
+    store = make()
+    store.put([A])
+    generation = store.generation
+    store.keep_skipped([Skipped("c.doc", "unknown type")])
+    assert make().skipped() == [Skipped("c.doc", "unknown type")]
+    assert store.generation == generation
 
 
 def test_an_unknown_document_is_a_key_error(make: Make) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -82,6 +86,30 @@ def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(qa: QA, tmp_path:
     assert report.ids == ("uploads/note.txt", "uploads/note (2).txt")
     assert qa.document("uploads/note.txt").text == "The heron nests in March.\n"
     assert qa.document("uploads/note (2).txt").text == "The stork nests in April.\n"
+
+
+def test_an_upload_that_is_killed_leaves_nothing_under_its_name(qa: QA, tmp_path: Path) -> None:
+    dying = """
+import os, sys
+from pathlib import Path
+from qa.store import LocalStore
+from qa.uploads import Uploads
+class Embedder:
+    def count_tokens(self, texts):
+        os._exit(9)
+store = LocalStore.create(Path(sys.argv[1]) / "other", {})
+Uploads(Path(sys.argv[1]) / "uploads").add([Path(sys.argv[2])], store, Embedder())
+"""
+    source = write(tmp_path, "okapi.txt")
+    done = subprocess.run([sys.executable, "-c", dying, qa.folder, source], check=False)
+    assert done.returncode == 9
+    assert uploads(qa) == [".part-okapi.txt"]
+    assert qa.add([source]).ids == ("uploads/okapi (2).txt",)  # another run may still be at it
+
+    yesterday = time.time() - 25 * 3600
+    os.utime(qa.folder / "uploads" / ".part-okapi.txt", (yesterday, yesterday))
+    assert qa.add([write(tmp_path, "b/okapi.txt", OKAPI + "More.\n")]).ids == ("uploads/okapi.txt",)
+    assert uploads(qa) == ["okapi (2).txt", "okapi.txt"]
 
 
 def test_the_same_content_is_reported_as_already_there(qa: QA, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_question_asked_while_the_models_load_waits_for_them(browser: Browser,
         return seeds_qa
 
     begin = time.perf_counter()
-    with serving(open_slowly) as url:
+    with serving(open_slowly, built=False) as url:
         assert urlopen(url, timeout=5).status == 200
         assert time.perf_counter() - begin < 3
         with visit(browser, url) as page:

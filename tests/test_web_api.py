@@ -9,9 +9,8 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,25 +25,13 @@ from qa.errors import BadIndex, QAError
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
 from qa.uploads import MOST_UPLOADS
 from qa.web import start
+from tests.browsing import serving
 
 pytestmark = pytest.mark.slow
 
 QUESTION = "Who answered AFP by email?"
 OKAPI = "The okapi lives in the Ituri forest. It was described in 1901 by Philip Sclater.\n"
 FILE = {"_type": "gradio.FileData"}
-
-
-@contextmanager
-def serving(open_qa: Callable[[], QA], **options: Any) -> Iterator[str]:
-    """A chat on a free port of this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    page = start(open_qa, port=port, **options)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        page.close(verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +128,7 @@ def test_health_tells_loading_ready_and_failed_without_waiting(qa: QA) -> None:
         raise BadIndex("index is not an index; make one with: qa index FOLDER")
 
     begin = time.perf_counter()
-    with serving(open_slowly) as url:
+    with serving(open_slowly, built=False) as url:
         assert httpx.get(url, timeout=5).status_code == 200
         assert time.perf_counter() - begin < 3
         assert call(url, "health")[1][0]["status"] == "loading"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from qa.types import Alternative, Answer, Citation, Document
 from qa.web.export import to_html, to_json, to_markdown
 from qa.web.feedback import VERDICTS, Feedback
 from qa.web.history import History, KeptTurn, new_browser
+from qa.web.past import EXPORTS, exported_shown
 from qa.web.suggestions import LEAST_CONFIDENCE, STARTERS, Suggestions, turned_round
 
 TEXT = "The treaty was signed by Mira Voss in 1871. Others say that Jon Hale signed it."
@@ -196,6 +199,41 @@ def test_nothing_hostile_is_alive_in_an_export() -> None:
     )
 
 
+def test_what_a_turn_needs_to_look_as_it_did_is_kept_with_it(tmp_path: Path) -> None:
+    history, browser = History(tmp_path), new_browser()
+    id_ = history.append(browser, None, answered("Who?"), {"min_confidence": 0.9})
+    assert id_
+    history.note(browser, id_, 1, verdict={"says": "Thank you.", "open": "x"})
+    history.note(browser, id_, 1, verdict={"says": "Done.", "open": None})
+    [turn] = history.turns(browser, id_)
+    assert turn.circumstances == {"min_confidence": 0.9, "verdict": {"says": "Done."}}
+    with pytest.raises(BadQuestion):
+        history.note(new_browser(), id_, 1, verdict={})
+
+
+def test_conversations_of_before_circumstances_are_still_there(tmp_path: Path) -> None:
+    history, browser = History(tmp_path), new_browser()
+    id_ = history.append(browser, None, answered("Who?"))
+    with closing(sqlite3.connect(tmp_path / "chats.sqlite3")) as old:
+        old.execute("ALTER TABLE turns DROP COLUMN circumstances")
+    assert id_ and [turn.circumstances for turn in history.turns(browser, id_)] == [{}]
+
+
+@pytest.mark.parametrize("turns", [None, [], [{}], [{"asked": "x", "answer": 5}], ["x"], {"a": 1}])
+def test_what_is_no_conversation_cannot_be_exported(turns: object) -> None:
+    for form in EXPORTS:
+        with pytest.raises(BadQuestion, match="no conversation"):
+            exported_shown(turns, form)
+
+
+def test_a_conversation_that_only_the_browser_holds_is_exported_with_its_citations() -> None:
+    turns = [{"asked": "2026-01-02", "answer": answered("Who signed it?")}]
+    for form in EXPORTS:
+        file = exported_shown(turns, form)
+        assert file["name"] == f"Who signed it.{form}"
+        assert "Mira Voss" in file["text"] and "a.txt" in file["text"]
+
+
 # Verdicts
 
 
@@ -205,10 +243,16 @@ def test_every_verdict_becomes_a_line_that_the_evaluation_reads(tmp_path: Path) 
     feedback.give(answered("Who signed it?", "Who signed the treaty?"), "right", history=history)
     feedback.give(declined("Who sang?"), "right")
     feedback.give(answered("Who danced?"), "should not have answered")
-    feedback.give(answered("How many signed?"), "wrong", expected=["Jon Hale"], documents=["a.txt"])
-    path = feedback.give(answered("Where does it stand?"), "wrong place", documents=["b.txt"])
+    wrong = feedback.give(answered("How many signed?"), "wrong")
+    feedback.complete(wrong.id, "Jon Hale", ["a.txt"])
+    elsewhere = feedback.give(answered("Where does it stand?"), "wrong place")
+    feedback.complete(elsewhere.id, "stands in", ["b.txt"])
+    nowhere = feedback.give(answered("Why?"), "wrong")
+    path = feedback.complete(nowhere.id, None)
     assert path == tmp_path / "feedback.jsonl"
-    right, sang, danced, many, where = read_questions(path).questions
+    assert (tmp_path / "feedback-open.jsonl").read_text() == ""
+    right, sang, danced, many, where, why = read_questions(path).questions
+    assert (why.answerable, why.kind, why.answers) == (False, "unanswerable", ())
     assert (right.answerable, right.answers, right.documents) == (True, ("Mira Voss",), ("a.txt",))
     assert right.history == (("Who ruled?", "Nobody"),)
     assert right.kind == "who"
@@ -219,11 +263,16 @@ def test_every_verdict_becomes_a_line_that_the_evaluation_reads(tmp_path: Path) 
 
 def test_a_verdict_that_leaves_open_what_is_right_waits_in_a_file_of_its_own(tmp_path: Path) -> None:
     feedback = Feedback(tmp_path)
-    path = feedback.give(answered("Who?"), "wrong")
-    assert path == feedback.give(answered("Who?"), "wrong place") == tmp_path / "feedback-open.jsonl"
+    first, second = (feedback.give(answered("Who?"), verdict) for verdict in ("wrong", "wrong place"))
+    path = tmp_path / "feedback-open.jsonl"
+    assert (first.file, first.complete, second.file, second.complete) == (path, False, path, False)
     assert not (tmp_path / "feedback.jsonl").exists()
     with pytest.raises(BadQuestion, match="give at least one of each"):
         read_questions(path)
+    feedback.complete(first.id, "Jon Hale", ["a.txt"])
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == [second.id]
+    with pytest.raises(BadQuestion, match="no longer open"):
+        feedback.complete(first.id, "Jon Hale", ["a.txt"])
 
 
 def test_verdicts_of_many_threads_are_whole_lines(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from qa.types import Alternative, Answer, Citation, Document, Hit, Passage
 from qa.web import markup, render, source_view
 from qa.web.abstention import Cause
+from qa.web.fragment import text_directive
 
 HOSTILE = (
     "<script>window.__pwned=1</script><img src=x onerror=alert(1)>\"' onclick=x "
@@ -20,10 +22,20 @@ HOSTILE = (
 )
 BLOCKS = {"article", "button", "details", "div", "h2", "h3", "header", "li", "p", "summary", "ul"}
 TABLE = {"caption", "table", "tbody", "td", "th", "thead", "tr"}
-OUR_TAGS = BLOCKS | TABLE | {"a", "bdi", "mark", "span", "strong", "time"}
+OUR_TAGS = BLOCKS | TABLE | {"a", "bdi", "input", "label", "mark", "output", "span", "strong", "time"}
 OUR_ATTRIBUTES = {
-    *("aria-label", "class", "data-cause", "data-label", "datetime", "dir", "href", "open", "rel", "role"),
-    *("scope", "tabindex", "target", "title", "type", "value"),
+    *(
+        "aria-label",
+        "class",
+        "data-cause",
+        "data-first",
+        "data-label",
+        "data-last",
+        "datetime",
+        "dir",
+        "href",
+    ),
+    *("open", "rel", "role", "scope", "step", "max", "min", "tabindex", "target", "title", "type", "value"),
 }
 
 
@@ -42,7 +54,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self.open.append((tag, dict(attrs).get("class") or ""))
+        if tag != "input":  # it has no end
+            self.open.append((tag, dict(attrs).get("class") or ""))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop()[0] == tag, f"</{tag}> closes another element"
@@ -215,7 +228,7 @@ def test_of_a_long_document_only_the_surroundings_are_shown_and_said_so() -> Non
     assert page.text("mark", "cited") == "Line 123456 of"
     assert 90_000 < len(page.text("div", "run")) <= source_view.SOURCE_CHARACTERS
     assert page.text("div", "run").startswith("Line "), "cut at a line"
-    assert f"of {len(doc.text):,} characters" in page.text("p", "note")
+    assert {"before", "after"} <= {value for _, name, value in page.attributes if name == "class"}
     one_line = document("a" * 3_000_000)
     assert Page(source_view.source(one_line, 2_999_990, 3_000_000)).text("mark", "cited") == "a" * 10
 
@@ -311,6 +324,41 @@ def test_a_link_to_a_long_quote_names_its_first_and_last_words() -> None:
     long = document("one, two-three four five six seven eight nine ten & eleven")
     link = source_view.references(long, 0, len(long.text))["link"]
     assert link.endswith("#:~:text=one%2C%20two%2Dthree%20four%20five,nine%20ten%20%26%20eleven")
+
+
+def test_of_a_document_with_a_web_address_the_link_goes_there() -> None:
+    url = "https://a.org/p_(x)?y=1&z=2"
+    note = replace(NOTE, url=url)
+    copied = source_view.references(note, *_place(note, "Ada King"))
+    assert copied["link"] == f"{url}#:~:text=Ada%20King"
+    assert copied["text"].endswith(f", b.txt, {url})")
+    assert copied["markdown"].endswith("(https://a.org/p_%28x%29?y=1&z=2#:~:text=Ada%20King)")
+    assert f'href="{url.replace("&", "&amp;")}"' in source_view.source(note, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "directive"),
+    [
+        ("Ann met Bo. Ann left.", "Ann", "Ann"),
+        ("Ann met Bo. Ann left.", "Ann left", "Ann%20left"),
+        ("A cat sat. Then a cat ran.", "cat ran", "cat%20ran"),
+        ("The cat sat. The cat ran.", " cat ran", "cat%20ran"),
+        ("anna and Ann, and Ann", "and Ann", "and%20Ann"),
+        ("unhappy people", "happy", "unhappy"),
+        ("one\ntwo", "one\ntwo", "one,two"),
+    ],
+)
+def test_a_link_names_whole_words_and_those_around_them_where_they_stand_elsewhere_before(
+    text: str, words: str, directive: str
+) -> None:
+    start = text.index(words)
+    assert text_directive(text, start, start + len(words)) == f":~:text={directive}"
+
+
+def test_a_quote_that_stands_twice_is_told_from_the_first_by_its_neighbours() -> None:
+    text = "The boat of Ann sank. The boat of Bo sank in 1901."
+    start = text.rindex("sank")
+    assert text_directive(text, start, start + 4) == ":~:text=of%20Bo-,sank,-in%201901."
 
 
 def test_hostile_words_stay_words_in_what_is_copied() -> None:

@@ -107,7 +107,7 @@ def test_files_are_added_with_their_progress_refused_with_a_reason_and_removed(
         open_side(page)
         page.locator("#add input").set_input_files([good, bad, tmp_path / "documents" / "letter.txt"])
         expect(page.locator(".adding p")).to_have_text("1 of 3 added", timeout=60_000)
-        expect(page.locator("#unread summary")).to_have_text("2 files were not added")
+        expect(page.locator("#unread summary")).to_have_text("2 files were not read")
         expect(page.locator("#unread li").nth(0)).to_contain_text("broken.pdf")
         expect(page.locator("#unread li").nth(1)).to_contain_text("already there as letter.txt")
         expect(page.locator("#status")).to_contain_text("6 documents")

@@ -1,5 +1,5 @@
-"""Bytes → text, title, date and pages: one reader per format. The libraries behind them load with the
-first file that needs them."""
+"""Bytes → text, title, date, web address and pages: one reader per format. The libraries behind them load
+with the first file that needs them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from zipfile import BadZipFile, ZipFile
 from zlib import error as zlib_error
 
 from qa.corpus.lines import paragraphs
+from qa.corpus.origin import origin, web_address
 from qa.errors import UnreadableFile
 
 LARGEST_UNZIPPED = 200 * 2**20  # bytes: a Word file that claims more is a zip bomb
@@ -31,23 +32,28 @@ _PDFIUM = Lock()  # PDFium must not be entered twice
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a reader gets out of a file. `title` and `date` (ISO 8601) as the file states them."""
+    """What a reader gets out of a file. `title`, `date` (ISO 8601) and `url` as the file states them."""
 
     text: str
     title: str | None = None
     date: str | None = None
     pages: tuple[int, ...] | None = None
+    url: str | None = None
 
 
 def _read_text(name: str, data: bytes) -> Content:
-    return Content(_decode(name, data))
+    text = _decode(name, data)
+    said = origin(text)
+    return Content(text, date=_date(said.date), url=said.url)
 
 
 def _read_markdown(name: str, data: bytes) -> Content:
     text = _decode(name, data)
     before_code = text.split("```", 1)[0]
     heading = re.search(r"^#[ \t]+(\S.{0,300}?)[ \t#]*\r?$", before_code, re.MULTILINE)
-    return Content(text, title=heading[1] if heading else None)
+    said = origin(text)
+    title = _tidy(said.title) or (heading[1] if heading else None)
+    return Content(text, title=title, date=_date(said.date), url=said.url)
 
 
 def _read_html(name: str, data: bytes) -> Content:
@@ -66,7 +72,7 @@ def _read_html(name: str, data: bytes) -> Content:
         raise UnreadableFile(
             f"{name} has no main text that could be told from its menus; save the article itself, {MEND}"
         )
-    return Content(main.text, title=_tidy(main.title), date=_date(main.date))
+    return Content(main.text, title=_tidy(main.title), date=_date(main.date), url=web_address(main.url))
 
 
 def _read_pdf(name: str, data: bytes) -> Content:
@@ -139,14 +145,19 @@ def _read_docx(name: str, data: bytes) -> Content:
         word = docx.Document(BytesIO(data))
         text = "\n".join(_docx_blocks(word))
         properties = word.core_properties
-        title, created = properties.title, properties.created
+        title, created, identifier = properties.title, properties.created, properties.identifier
         heading = next((p.text for p in word.paragraphs if _is_docx_title(p) and p.text.strip()), None)
     except _DAMAGED as error:
         raise UnreadableFile(
             f"{name} is no readable .docx (it is damaged, protected by a password, or an old .doc); "
             f"open it, save it as .docx, {MEND}"
         ) from error
-    return Content(text, _file_title(title) or _tidy(heading), _date(created and created.isoformat()))
+    return Content(
+        text,
+        title=_file_title(title) or _tidy(heading),
+        date=_date(created and created.isoformat()),
+        url=web_address(identifier),
+    )
 
 
 def _docx_blocks(container: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from qa.corpus.formats import MEND, READERS
 from qa.corpus.lines import paragraphs
 from qa.corpus.split import sentences
 from qa.errors import BadCorpus, UnreadableFile
-from qa.types import Document, Range
+from qa.types import Document, Range, Skipped
 
 LARGEST_FILE = 512 * 2**20  # bytes, held in memory at once
 LONGEST_TITLE = 120  # characters
@@ -28,14 +28,6 @@ class Found:
     id: str
     path: Path
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file or folder that is not read, and why. `path` is relative to the corpus folder."""
-
-    path: str
-    reason: str
 
 
 def walk(folder: Path) -> tuple[list[Found], list[Skipped]]:
@@ -111,7 +103,8 @@ def sha256(path: Path) -> str:
 
 
 def load(found: Found) -> Document:
-    """Read a file: its text, title, date, pages, and which ranges are hidden and which are sentences.
+    """Read a file: its text, title, date, web address and pages, and which ranges are hidden and which are
+    sentences.
 
     Raises `UnreadableFile` where the file is damaged, protected, too large, binary, or holds no text.
     """
@@ -143,6 +136,7 @@ def load(found: Found) -> Document:
         pages=content.pages,
         hidden=hidden,
         sentences=readable,
+        url=content.url,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.types import Document, Passage
+from qa.types import Document, Passage, Skipped
 
 Vectors: TypeAlias = NDArray[np.float32]
 """Unit-length rows, shape (n, dimension): inner product is cosine similarity."""
@@ -77,6 +77,12 @@ class Store(Protocol):
     ) -> list[tuple[int, float]]:
         """The k passages that share the most telling words with `query` (any text, any script) as
         (passage id, bm25 score, higher is better), best first, ties by id."""
+
+    def keep_skipped(self, skipped: Sequence[Skipped]) -> None:
+        """Remember what the last run could not take, in the place of what an earlier one could not."""
+
+    def skipped(self) -> list[Skipped]:
+        """What the last run could not take, ordered by path."""
 
     def close(self) -> None:
         """Release files and connections; closing twice is allowed."""

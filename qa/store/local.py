@@ -26,7 +26,7 @@ from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
 from qa.store.stored_vectors import StoredVectors
 from qa.store.vectors import VectorFile
-from qa.types import Document, Passage, Range
+from qa.types import Document, Passage, Range, Skipped
 from qa.words import FUNCTION_WORDS
 
 VECTORS = "vectors.faiss"
@@ -38,6 +38,7 @@ TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, date TEXT,
+    url TEXT,
     -- Before the long columns, so that a list of documents reads no further.
     characters INTEGER NOT NULL, passages INTEGER NOT NULL,
     pages BLOB, hidden BLOB NOT NULL, sentences BLOB NOT NULL,  -- little-endian uint32
@@ -53,6 +54,7 @@ CREATE TABLE changes (passage_id INTEGER PRIMARY KEY, generation INTEGER NOT NUL
 CREATE INDEX changes_of_generation ON changes (generation);
 -- The words of each passage, so that showing a hit does not load its whole document; and its title.
 CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61 remove_diacritics 2');
+CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 """
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
 NEXT = f"(({GENERATION}) + 1)"  # the generation that the change under way will have
@@ -144,16 +146,17 @@ class LocalStore:
 
     def document(self, document_id: str) -> Document:
         rows = self._read(
-            "SELECT title, text, path, sha256, date, pages, hidden, sentences FROM documents WHERE id = ?",
+            "SELECT title, text, path, sha256, date, pages, hidden, sentences, url FROM documents "
+            "WHERE id = ?",
             (document_id,),
         )
         if not rows:
             raise KeyError(document_id)
-        title, text, path, sha256, date, pages, hidden, sentences = rows[0]
+        title, text, path, sha256, date, pages, hidden, sentences, url = rows[0]
         try:
             page_starts = None if pages is None else _numbers(pages)
             marks = page_starts, _ranges(hidden), _ranges(sentences)
-            return Document(document_id, title, text.decode(), path, sha256, date, *marks)
+            return Document(document_id, title, text.decode(), path, sha256, date, *marks, url)
         except ValueError as error:  # no UTF-8, or half a number
             raise damaged(self._folder, error) from error
 
@@ -205,6 +208,16 @@ class LocalStore:
             (" OR ".join(f'"{term}"' for term in terms), *values, k),
         )
         return [(int(passage_id), float(score)) for passage_id, score in rows]
+
+    def keep_skipped(self, skipped: Sequence[Skipped]) -> None:
+        with self._writing() as cursor:
+            cursor.execute("DELETE FROM skipped")
+            cursor.executemany(
+                "INSERT OR IGNORE INTO skipped VALUES (?, ?)", ((skip.path, skip.reason) for skip in skipped)
+            )
+
+    def skipped(self) -> list[Skipped]:
+        return [Skipped(*row) for row in self._read("SELECT path, reason FROM skipped ORDER BY path")]
 
     def close(self) -> None:
         with self._writer_lock, self._reader_lock:
@@ -283,14 +296,15 @@ class LocalStore:
 def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     document = item.document
     cursor.execute(
-        "INSERT INTO documents (id, title, path, sha256, date, characters, passages, pages, hidden, "
-        "sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO documents (id, title, path, sha256, date, url, characters, passages, pages, hidden, "
+        "sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             document.id,
             document.title,
             document.path,
             document.sha256,
             document.date,
+            document.url,
             len(document.text),
             len(item.passages),
             None if document.pages is None else _pack(document.pages),

@@ -7,7 +7,9 @@ ours say "file".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from asyncio import Semaphore
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -31,11 +33,12 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def add_endpoints(opening: Opening, read_only: bool = False) -> None:
+def add_endpoints(opening: Opening, answering: Semaphore, read_only: bool = False) -> None:
     """Add `/ask`, `/search`, `/documents`, `/document`, `/health` and, unless `read_only`,
-    `/add_documents` and `/remove_document` to the page that is being built."""
+    `/add_documents` and `/remove_document` to the page that is being built. A question waits for
+    `answering`, which the page's visitors wait for as well."""
 
-    def ask(
+    async def ask(
         question: str,
         history: list[list[str]] | None = None,
         k: int = 8,
@@ -48,27 +51,24 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
         read. `documents` restricts the answer to these ids. Below `min_confidence`, 0 to 1, the answer
         is "the documents do not say".
         """
-        return (
-            opening.qa()
-            .ask(
-                _text("question", question),
-                history=_pairs(history),
-                k=_count("k", k),
-                documents=_texts("documents", documents),
-                min_confidence=_probability("min_confidence", min_confidence),
+        text, chosen = _text("question", question), _texts("documents", documents)
+        turns, count, least = _pairs(history), _count("k", k), _probability("min_confidence", min_confidence)
+        qa = await asyncio.wrap_future(opening.begin())
+        async with answering:
+            answer = await asyncio.to_thread(
+                qa.ask, text, history=turns, k=count, documents=chosen, min_confidence=least
             )
-            .to_dict()
-        )
+        return answer.to_dict()
 
-    def search(question: str, k: int = 8, documents: list[str] | None = None) -> list[dict[str, Any]]:
+    async def search(question: str, k: int = 8, documents: list[str] | None = None) -> list[dict[str, Any]]:
         """The k passages nearest to a question, best first, without reading them for an answer.
 
         `documents` restricts the search to these ids.
         """
-        qa = opening.qa()
-        hits = qa.search(
-            _text("question", question), k=_count("k", k), documents=_texts("documents", documents)
-        )
+        text, count, chosen = _text("question", question), _count("k", k), _texts("documents", documents)
+        qa = await asyncio.wrap_future(opening.begin())
+        async with answering:
+            hits = await asyncio.to_thread(qa.search, text, k=count, documents=chosen)
         titles = {info.id: info.title for info in qa.documents()}
         return [hit.to_dict() | {"title": titles.get(hit.passage.document_id)} for hit in hits]
 
@@ -89,6 +89,7 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
             "title": found.title,
             "date": found.date,
             "file": found.path,
+            "url": found.url,
             "sha256": found.sha256,
             "uploaded": qa.uploads.holds(found),
             "text": found.text,
@@ -131,7 +132,7 @@ def add_endpoints(opening: Opening, read_only: bool = False) -> None:
         return _reported(opening.qa().remove([_text("document", document)]))
 
     for asking in (ask, search):
-        api(_told(asking), api_name=asking.__name__, concurrency_id="ask")
+        api(_told_later(asking), api_name=asking.__name__, concurrency_limit=None)
     for reading in (documents, document):
         api(_told(reading), api_name=reading.__name__, concurrency_limit=4, concurrency_id="read")
     api(_told(health), api_name="health", concurrency_limit=None)
@@ -149,6 +150,20 @@ def _told(function: Callable[Parameters, Result]) -> Callable[Parameters, Result
     def telling(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         try:
             return function(*arguments, **named)
+        except QAError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return telling
+
+
+def _told_later(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
+    """The same for a function that waits."""
+    function.__annotations__ = get_type_hints(function)
+
+    @wraps(function)
+    async def telling(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        try:
+            return await function(*arguments, **named)
         except QAError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from qa.errors import QAError
 from qa.web import history, past, talk
-from qa.web.desk import Desks
+from qa.web.desk import Desk, Desks
 from qa.web.markup import failure
-from qa.web.source_view import references, source
+from qa.web.source_view import more, references, source
 
-QUESTIONS_AT_ONCE = 2
 Request = Mapping[str, Any]
 Calls = list[Callable[..., Any]]
 
 
 def conversation_calls(desks: Desks) -> Calls:
     """Asking, what to ask next, and the verdict on an answer."""
-    answering = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
     async def status(_: object) -> dict[str, Any]:
         try:
@@ -49,7 +48,7 @@ def conversation_calls(desks: Desks) -> Calls:
             desk = await desks.open()
         except QAError as error:
             return {"html": failure(str(error)), "told": None}
-        async with answering:
+        async with desks.answering:
             return await asyncio.to_thread(talk.reply, desk, asked)
 
     async def following(request: Request) -> list[str]:
@@ -58,12 +57,22 @@ def conversation_calls(desks: Desks) -> Calls:
     async def judge(request: Request) -> dict[str, Any]:
         asked, told = talk.Asked.of(request), str(request["told"])
         desk = await desks.open()
-        async with answering:
-            return await _told(
-                talk.judge, desk, asked, told, str(request["verdict"]), str(request.get("expected", ""))
-            )
+        async with desks.answering:
+            judged = await _told(talk.judge, desk, asked, told, str(request["verdict"]))
+        await _note(desk, asked, request, judged)
+        return judged
 
-    return [status, starters, ask, following, judge]
+    async def correct(request: Request) -> dict[str, Any]:
+        """`words`: those that would have been right, or null where the documents do not say."""
+        desk, words = await desks.open(), request["words"]
+        asked = talk.Asked.of(request)
+        corrected = await _told(
+            talk.correct, desk, str(request["open"]), None if words is None else str(words)
+        )
+        await _note(desk, asked, request, corrected | {"says": {"says": corrected["says"], "open": None}})
+        return corrected
+
+    return [status, starters, ask, following, judge, correct]
 
 
 def source_calls(desks: Desks, read_only: bool) -> Calls:
@@ -99,11 +108,26 @@ def source_calls(desks: Desks, read_only: bool) -> Calls:
             document = await asyncio.to_thread(desk.qa.document, str(request["document"]))
         except QAError as error:
             return {"html": failure(str(error))}
-        html = source(document, start, end, others)
         cited = 0 <= start < end <= len(document.text)
-        return {"html": html, "references": references(document, start, end) if cited else None}
 
-    return [list_sources, matching_sources, remove_source, show_source]
+        def shown() -> dict[str, Any]:
+            given = references(document, start, end) if cited else None
+            return {"html": source(document, start, end, others), "references": given}
+
+        return await asyncio.to_thread(shown)
+
+    async def more_source(request: Request) -> str:
+        """More of what `show_source` showed: `at` an offset, `way` "before", "after" or "around" it."""
+        cited = int(request["start"]), int(request["end"])
+        others = [(int(first), int(last)) for first, last in request["others"]]
+        desk = await desks.open()
+        try:
+            document = await asyncio.to_thread(desk.qa.document, str(request["document"]))
+        except QAError as error:
+            return failure(str(error))
+        return await asyncio.to_thread(more, document, int(request["at"]), str(request["way"]), cited, others)
+
+    return [list_sources, matching_sources, remove_source, show_source, more_source]
 
 
 def history_calls(desks: Desks) -> Calls:
@@ -119,6 +143,10 @@ def history_calls(desks: Desks) -> Calls:
     async def conversation(request: Request) -> dict[str, Any]:
         desk = await desks.open()
         return await _told(past.turns, desk, str(request["browser"]), str(request["conversation"]))
+
+    async def export_shown(request: Request) -> dict[str, Any]:
+        """The conversation on the page, which the browser holds, whether or not it is kept."""
+        return await _told(past.exported_shown, request["turns"], str(request["form"]))
 
     async def export(request: Request) -> dict[str, Any]:
         desk = await desks.open()
@@ -141,7 +169,16 @@ def history_calls(desks: Desks) -> Calls:
                 return await _told(kept.opt_out, browser)
         return {"failed": True, "says": "This cannot be changed."}
 
-    return [new_browser, conversations, conversation, export, change_history]
+    return [new_browser, conversations, conversation, export, export_shown, change_history]
+
+
+async def _note(desk: Desk, asked: talk.Asked, request: Request, judged: Mapping[str, Any]) -> None:
+    """Keep a verdict beside the turn that it is on, where that turn is kept."""
+    if judged["failed"] or not asked.browser or not asked.conversation:
+        return
+    which = asked.browser, asked.conversation, int(request["number"])
+    with suppress(QAError):  # deleted in another window
+        await asyncio.to_thread(desk.history.note, *which, verdict=judged["says"])
 
 
 async def _told(do: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

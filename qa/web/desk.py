@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qa.engine import QA
     from qa.types import Answer
 
+QUESTIONS_AT_ONCE = 2  # from the page and from programs together: more would only slow one another down
 SUGGESTIONS_KEPT = 200
 
 
@@ -39,8 +40,15 @@ class Desk:
 
     def follow(self, answer: Answer, documents: Collection[str] | None) -> str:
         """Begin to look for the next questions; the token that `following` takes for them."""
+        return self._keep(self.suggestions.following(answer, documents))
+
+    def follow_again(self, asked_as: str, documents: Collection[str] | None) -> str:
+        """The same after an answer of an earlier day, which is asked for once more."""
+        return self._keep(self.suggestions.following_again(asked_as, documents))
+
+    def _keep(self, found: Future[tuple[str, ...]]) -> str:
         token = token_urlsafe(9)
-        self._following[token] = self.suggestions.following(answer, documents)
+        self._following[token] = found
         for old in list(self._following)[:-SUGGESTIONS_KEPT]:
             self._following.pop(old, None)
         return token
@@ -52,15 +60,19 @@ class Desk:
 
 
 class Desks:
-    """The desk of the index that is opening: one for as long as that index is open."""
+    """The desk of the index that is opening: one for as long as that index is open.
+
+    Whoever asks a question holds `answering` meanwhile; the others wait in the order in which they came.
+    """
 
     def __init__(self, opening: Opening) -> None:
-        self._opening = opening
+        self.opening = opening
+        self.answering = asyncio.Semaphore(QUESTIONS_AT_ONCE)
         self._desk: Desk | None = None
 
     async def open(self) -> Desk:
         """Waits for the index. Raises what opening raised. Called from the server's event loop alone."""
-        qa = await asyncio.wrap_future(self._opening.begin())
+        qa = await asyncio.wrap_future(self.opening.begin())
         if self._desk is None or self._desk.qa is not qa:
             self._desk = Desk(qa)
         return self._desk

@@ -93,7 +93,7 @@ def _quoted(citation: Mapping[str, Any], escaped: Callable[[str], str], before: 
 def _reference(citation: Mapping[str, Any]) -> str:
     page = f"page {citation['page']}" if citation["page"] else ""
     place = f"characters {citation['start']}–{citation['end']}"
-    facts = [citation["title"], citation["date"], citation["document"], page, place]
+    facts = [citation["title"], citation["date"], citation["document"], page, place, citation.get("url")]
     return ", ".join(str(fact) for fact in facts if fact)
 
 

@@ -28,7 +28,6 @@ LARGEST_REQUEST = 4 * 2**20  # bytes of a question with its conversation
 LARGEST_SENDING = 4 * LARGEST_UPLOAD  # bytes of several files at once
 MOST_WAITING = 20  # to have a password checked; more are turned away
 LONGEST_PASSWORD = 1_000  # characters
-STARTED = "/gradio_api/startup-events"  # Gradio asks this of itself at launch; it tells nothing
 UPLOAD = "/gradio_api/upload"
 
 
@@ -46,7 +45,7 @@ class Doorkeeper:
         self.waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"} or scope["path"].rstrip("/") == STARTED:
+        if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
         given = _credentials(Headers(scope=scope).get("authorization", ""))

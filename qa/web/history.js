@@ -36,6 +36,9 @@ page.keptAs = (turn, given) => {
   if (!panel.hidden) load();
 };
 
+page.whereKept = (turn) =>
+  turn.kept && conversation ? { browser, conversation, number: turn.kept } : { browser: null, conversation: null };
+
 page.undone = (number) => {
   const kept = page.asked.slice(number).find((turn) => turn.kept)?.kept;
   if (conversation && kept) change({ change: "undo", conversation, number: kept });
@@ -88,8 +91,11 @@ async function reopen(id) {
   element.querySelector("#question").focus();
 }
 
+// Without an id, the conversation on the page, which need not be kept anywhere.
 async function download(id, form) {
-  const got = await server.export({ browser, conversation: id, form });
+  const turns = page.asked.filter((turn) => turn.answer).map(({ asked, answer }) => ({ asked, answer }));
+  const asking = id ? server.export({ browser, conversation: id, form }) : server.export_shown({ turns, form });
+  const got = await asking.catch(() => ({ failed: true, says: "The server did not answer." }));
   if (got.failed) return page.say(got.says);
   const { name, type, text } = got.says;
   const link = document.createElement("a");
@@ -147,6 +153,11 @@ list.addEventListener("click", (event) => {
   else if (pressed.matches(".rename")) rename(row);
   else if (pressed.matches(".export")) download(row.dataset.id, pressed.value);
   else if (pressed.matches(".delete")) remove(row, pressed);
+});
+
+panel.querySelector(".shown").addEventListener("click", (event) => {
+  const pressed = event.target.closest(".export");
+  if (pressed) download(null, pressed.value);
 });
 
 list.addEventListener("focusout", (event) => {

@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS turns (
     conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
     number INTEGER NOT NULL, asked TEXT NOT NULL, question TEXT NOT NULL,
     answer TEXT NOT NULL,  -- the JSON of qa.types.Answer
+    circumstances TEXT NOT NULL DEFAULT '{}',  -- JSON: what the page needs to show it as when it was asked
     PRIMARY KEY (conversation, number)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS opted_out (browser TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -54,11 +55,13 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class KeptTurn:
-    """A question and its answer as `Answer.to_dict()` gave it. `number` counts from 1."""
+    """A question and its answer as `Answer.to_dict()` gave it. `number` counts from 1, `asked` is ISO 8601 in
+    UTC. `circumstances` is JSON of the page's own: the choice of sources, why there was no answer …"""
 
     number: int
     asked: str
     answer: Mapping[str, Any]
+    circumstances: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def question(self) -> str:
@@ -99,7 +102,13 @@ class History:
         with self._open() as db:
             db.execute("DELETE FROM opted_out WHERE browser = ?", (_hash(browser),))
 
-    def append(self, browser: str, conversation: str | None, answer: Mapping[str, Any]) -> str | None:
+    def append(
+        self,
+        browser: str,
+        conversation: str | None,
+        answer: Mapping[str, Any],
+        circumstances: Mapping[str, Any] | None = None,
+    ) -> str | None:
         """Add a turn, `Answer.to_dict()`, to a conversation, or start one with it where None is given.
 
         Returns the conversation's id; None where this browser has opted out.
@@ -119,15 +128,32 @@ class History:
             (last,) = db.execute(
                 "SELECT coalesce(max(number), 0) FROM turns WHERE conversation = ?", (conversation,)
             ).fetchone()
-            _put(db, conversation, last + 1, answer)
+            _put(db, conversation, last + 1, answer, circumstances)
             return conversation
 
-    def replace(self, browser: str, conversation: str, number: int, answer: Mapping[str, Any]) -> None:
+    def replace(
+        self,
+        browser: str,
+        conversation: str,
+        number: int,
+        answer: Mapping[str, Any],
+        circumstances: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put another turn in the place of this one, and drop the turns after it, which leant on it."""
         with self._open() as db:
             _touch(db, _hash(browser), conversation)
             _drop_from(db, conversation, number)
-            _put(db, conversation, number, answer)
+            _put(db, conversation, number, answer, circumstances)
+
+    def note(self, browser: str, conversation: str, number: int, **circumstances: Any) -> None:
+        """Add to the circumstances of a turn."""
+        with self._open() as db:
+            _own(db, _hash(browser), conversation)
+            db.execute(
+                "UPDATE turns SET circumstances = json_patch(circumstances, ?) "
+                "WHERE conversation = ? AND number = ?",
+                (json.dumps(circumstances), conversation, number),
+            )
 
     def undo(self, browser: str, conversation: str, number: int | None = None) -> None:
         """Drop this turn and those after it; the last one where no number is given."""
@@ -185,6 +211,7 @@ class History:
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file as well
                 db.executescript(TABLES)
+                _bring_up_to_date(db)
                 db.execute("BEGIN IMMEDIATE")
                 with db:
                     yield db
@@ -193,6 +220,12 @@ class History:
                 f"The conversations in {self._path} cannot be read or written ({error}); check the folder's "
                 f"permissions and space, or start anew: mv {self._path} {self._path}.old"
             ) from error
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """A file of before turns had circumstances gets the column."""
+    if all(column[1] != "circumstances" for column in db.execute("PRAGMA table_info(turns)")):
+        db.execute("ALTER TABLE turns ADD COLUMN circumstances TEXT NOT NULL DEFAULT '{}'")
 
 
 def _own(db: sqlite3.Connection, owner: str, conversation: str) -> str:
@@ -212,10 +245,19 @@ def _touch(db: sqlite3.Connection, owner: str, conversation: str) -> None:
     db.execute("UPDATE conversations SET changed = ? WHERE id = ?", (_now(), conversation))
 
 
-def _put(db: sqlite3.Connection, conversation: str, number: int, answer: Mapping[str, Any]) -> None:
+def _put(
+    db: sqlite3.Connection,
+    conversation: str,
+    number: int,
+    answer: Mapping[str, Any],
+    circumstances: Mapping[str, Any] | None,
+) -> None:
+    question = _clean(str(answer["question"]))
+    kept = json.dumps(dict(answer)), json.dumps(dict(circumstances or {}))
     db.execute(
-        "INSERT INTO turns VALUES (?, ?, ?, ?, ?)",
-        (conversation, number, _now(), _clean(str(answer["question"])), json.dumps(dict(answer))),
+        "INSERT INTO turns (conversation, number, asked, question, answer, circumstances) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (conversation, number, _now(), question, *kept),
     )
 
 
@@ -227,9 +269,10 @@ def _drop_from(db: sqlite3.Connection, conversation: str, number: int | None) ->
 
 def _turns(db: sqlite3.Connection, conversation: str) -> list[KeptTurn]:
     rows = db.execute(
-        "SELECT number, asked, answer FROM turns WHERE conversation = ? ORDER BY number", (conversation,)
+        "SELECT number, asked, answer, circumstances FROM turns WHERE conversation = ? ORDER BY number",
+        (conversation,),
     )
-    return [KeptTurn(number, asked, json.loads(answer)) for number, asked, answer in rows]
+    return [KeptTurn(number, asked, *map(json.loads, kept)) for number, asked, *kept in rows]
 
 
 def _says(db: sqlite3.Connection, conversation: Conversation, words: list[str]) -> bool:

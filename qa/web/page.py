@@ -7,13 +7,23 @@ server; they hand back HTML made here, in which every word of a document is esca
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
+from fastapi import FastAPI
+from starlette.middleware import Middleware
 
+from qa.uploads import LARGEST_UPLOAD
 from qa.web.api import add_endpoints
 from qa.web.calls import conversation_calls, history_calls, source_calls
 from qa.web.desk import Desks
+from qa.web.guard import Gate
 from qa.web.opening import Opening
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import Route
 
 HERE = Path(__file__).parent
 TITLE = "Ask the documents"
@@ -38,8 +48,40 @@ def build_page(opening: Opening, read_only: bool = False) -> gr.Blocks:
                 *history_calls(desks),
             ],
         )
-        add_endpoints(opening, read_only)
+        add_endpoints(opening, desks.answering, read_only)
     return page  # type: ignore[no-any-return]
+
+
+def page_app(opening: Opening, routes: Sequence[Route], root_path: str, read_only: bool) -> FastAPI:
+    """The page as an application, with these further addresses beside its own."""
+    page = build_page(opening, read_only)
+    page.queue()
+    page.has_launched = True  # only then does Gradio refuse paths of this machine that nobody uploaded
+    app = FastAPI(openapi_url=None)
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="",
+        run_history=False,
+        enable_monitoring=False,
+        pwa=False,
+        ssr_mode=False,
+        mcp_server=False,
+        footer_links=[],
+        show_error=False,
+        max_file_size=0 if read_only else LARGEST_UPLOAD,
+        root_path=root_path or None,
+        theme=gr.themes.Default(
+            primary_hue=gr.themes.colors.teal,
+            secondary_hue=gr.themes.colors.teal,
+            neutral_hue=gr.themes.colors.slate,
+            font=("system-ui", "sans-serif"),
+            font_mono=("ui-monospace", "monospace"),
+        ),
+        css_paths=STYLES,
+        app_kwargs={"routes": list(routes), "middleware": [Middleware(Gate, read_only=read_only)]},
+    )
+    return app
 
 
 def _script() -> str:

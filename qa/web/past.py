@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qa.errors import BadQuestion
 from qa.web import export, render
 from qa.web.abstention import Cause
+from qa.web.history import KeptTurn
 from qa.web.markup import escape, isolated, sendable
 
 if TYPE_CHECKING:
     from qa.web.desk import Desk
-    from qa.web.history import Conversation, KeptTurn
+    from qa.web.history import Conversation
 
 EXPORTS = {
     "md": (export.to_markdown, "text/markdown"),
@@ -30,15 +32,36 @@ def conversations(desk: Desk, browser: str, search: str) -> dict[str, Any]:
 def turns(desk: Desk, browser: str, conversation: str) -> list[dict[str, Any]]:
     """A kept conversation as the page shows it. Raises `QAError`."""
     titles = desk.sources.titles(desk.qa)
-    return [_turn(turn, titles) for turn in desk.history.turns(browser, conversation)]
+    shown: list[dict[str, Any]] = []
+    for turn in desk.history.turns(browser, conversation):
+        shown.append(_turn(turn, titles) | {"history": [earlier["told"] for earlier in shown]})
+    if shown and (last := shown[-1])["answer"]["answered"]:
+        documents = desk.sources.chosen(desk.qa, last["choice"])
+        last["next"] = desk.follow_again(last["answer"]["asked_as"], documents)
+    return shown
 
 
 def exported(desk: Desk, browser: str, conversation: str, form: str) -> dict[str, str]:
     """A kept conversation as a file: `name`, `type`, `text`. Raises `QAError`, `KeyError` for a form
     that is none of EXPORTS."""
+    return _file(desk.history.title(browser, conversation), desk.history.turns(browser, conversation), form)
+
+
+def exported_shown(turns: Any, form: str) -> dict[str, str]:
+    """The same for a conversation that only the browser holds: rows of `asked` and `answer`. Raises
+    `BadQuestion` where they are none."""
+    try:
+        given = [
+            KeptTurn(number, str(turn["asked"]), turn["answer"]) for number, turn in enumerate(turns, start=1)
+        ]
+        return _file(given[0].question, given, form)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise BadQuestion("This is no conversation; ask a question first, then export it.") from None
+
+
+def _file(title: str, turns: Sequence[KeptTurn], form: str) -> dict[str, str]:
     write, media_type = EXPORTS[form]
-    title = desk.history.title(browser, conversation)
-    text = write(title, desk.history.turns(browser, conversation))
+    text = write(title, turns)
     name = re.sub(r"[^\w -]+", "", title).strip()[:60] or "conversation"
     return {"name": f"{name}.{form}", "type": media_type, "text": sendable(text)}
 
@@ -67,11 +90,17 @@ def _turn(turn: KeptTurn, titles: Mapping[str, str]) -> dict[str, Any]:
     if answer["answered"]:
         html = render.found(answer)
     else:
-        why = Cause("similar", answer["reason"] or "", whole=False)
+        told = turn.circumstances.get("cause")
+        why = Cause(**told) if told else Cause("similar", answer["reason"] or "", whole=False)
         html = render.not_found(answer, why, titles)
     return {
         "question": sendable(turn.question),
         "html": html,
         "told": [sendable(answer["asked_as"]), sendable(answer["text"] or "")],
         "kept": turn.number,
+        "asked": turn.asked,
+        "answer": answer,
+        "choice": turn.circumstances.get("choice") or {"all": True, "but": []},
+        "min_confidence": turn.circumstances.get("min_confidence"),
+        "verdict": turn.circumstances.get("verdict"),
     }

@@ -11,21 +11,20 @@ import errno
 import re
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from threading import Thread
+from time import sleep
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
+import uvicorn
 from starlette.datastructures import MutableHeaders
-from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from qa.errors import QAError
-from qa.uploads import LARGEST_UPLOAD
-from qa.web.evaluation import evaluation_page
 from qa.web.files import send_original, take_upload
-from qa.web.guard import Doorkeeper, Gate
+from qa.web.front import Front
+from qa.web.guard import Doorkeeper
 from qa.web.opening import Opening
-from qa.web.page import STYLES, build_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from qa.accounts import Accounts
     from qa.engine import QA
 
-QUESTIONS_AT_ONCE = 2
+CLOSING_SECONDS = 5
 
 # Gradio starts its page from inline scripts and renders gr.HTML with `new Function`; handlers in
 # attributes, which is how hostile HTML would run, it does not need.
@@ -56,6 +55,31 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+class Server:
+    """A chat that is being served from threads of this process, at `url`."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        self._thread = Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        while self._thread.is_alive() and not self._server.started:
+            sleep(0.001)
+
+    def wait(self) -> None:
+        """Until it is closed, or the process is interrupted, which closes it."""
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(CLOSING_SECONDS)
+
+
 def serve(
     open_qa: Callable[[], QA],
     host: str = "127.0.0.1",
@@ -66,9 +90,9 @@ def serve(
     read_only: bool = False,
 ) -> None:
     """Serve the chat until interrupted; the parameters are those of `start`, and so is what it raises."""
-    page = start(open_qa, host, port, accounts=accounts, root_path=root_path, read_only=read_only)
-    print(f"Ask at {page.local_url} (Ctrl+C ends)", flush=True)
-    page.block_thread()
+    server = start(open_qa, host, port, accounts=accounts, root_path=root_path, read_only=read_only)
+    print(f"Ask at {server.url} (Ctrl+C ends)", flush=True)
+    server.wait()
 
 
 def start(
@@ -79,50 +103,30 @@ def start(
     accounts: Accounts | None = None,
     root_path: str = "",
     read_only: bool = False,
-) -> gr.Blocks:
+) -> Server:
     """Serve the chat from threads of this process and return; `.close()` ends it.
 
-    The page answers at once; the index is opened by `open_qa` in the background. `accounts` are asked
-    for on every address, files included. `root_path` is the prefix under which a reverse proxy offers
-    the chat, such as /qa. `read_only` leaves out uploads and removal. Raises `QAError` where the address
-    cannot be listened on.
+    The server answers at once and says what is loading: first the page, then the index, which `open_qa`
+    opens. `accounts` are asked for on every address, files included. `root_path` is the prefix under
+    which a reverse proxy offers the chat, such as /qa. `read_only` leaves out uploads and removal. Raises
+    `QAError` where the address cannot be listened on.
     """
     _check_address(host, port)
     _check_root_path(root_path)
     opening = Opening(open_qa)
-    page = build_page(opening, read_only)
-    # In this order: headers on every response, then the door, then the gate.
-    guard = [Middleware(_StrictHeaders)]
+    app: ASGIApp = Front(lambda: _page(opening, root_path, read_only), opening.begin)
+    # From the inside out: the door, and headers on every response. The gate stands within the page.
     if accounts is not None:
-        guard.append(Middleware(Doorkeeper, accounts=accounts))
-    guard.append(Middleware(Gate, read_only=read_only))
-    page.queue(default_concurrency_limit=QUESTIONS_AT_ONCE)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        run_history=False,
-        enable_monitoring=False,
-        pwa=False,
-        ssr_mode=False,
-        mcp_server=False,
-        footer_links=[],
-        max_file_size=0 if read_only else LARGEST_UPLOAD,
-        root_path=root_path or None,
-        theme=gr.themes.Default(
-            primary_hue=gr.themes.colors.teal,
-            secondary_hue=gr.themes.colors.teal,
-            neutral_hue=gr.themes.colors.slate,
-            font=("system-ui", "sans-serif"),
-            font_mono=("ui-monospace", "monospace"),
-        ),
-        css_paths=STYLES,
-        app_kwargs={"middleware": guard, "routes": _routes(opening)},
-    )
-    opening.begin()
-    return page
+        app = Doorkeeper(app, accounts)
+    return Server(_StrictHeaders(app), host, port)
+
+
+def _page(opening: Opening, root_path: str, read_only: bool) -> Any:
+    """The page with everything that it asks of the server, as an application."""
+    import qa.web.gradio_import  # noqa: F401, PLC0415 (before anything else imports Gradio)
+    from qa.web.page import page_app  # noqa: PLC0415
+
+    return page_app(opening, _routes(opening), root_path, read_only)
 
 
 def _routes(opening: Opening) -> list[Route]:
@@ -137,6 +141,8 @@ def _routes(opening: Opening) -> list[Route]:
         return await take_upload(request, opening, one_at_a_time)
 
     async def evaluation(request: Request) -> Response:
+        from qa.web.evaluation import evaluation_page  # noqa: PLC0415
+
         chosen = request.query_params
         number = int(page) if (page := chosen.get("page", "")[:6]).isdecimal() else 1
         return HTMLResponse(

@@ -5,6 +5,7 @@ const content = pane.querySelector(".content");
 const ADDRESS = /^#(.+):(\d+)-(\d+)$/;
 let opener = null;
 let references = null;
+let shownPlace = null; // what was asked to be shown
 let latest = 0;
 
 function place(link) {
@@ -36,7 +37,8 @@ async function open(link) {
   pane.setAttribute("aria-busy", "true");
   let shown;
   try {
-    shown = await server.show_source({ ...cited, others: others(link, cited) });
+    shownPlace = { ...cited, others: others(link, cited) };
+    shown = await server.show_source(shownPlace);
   } catch {
     shown = { html: '<p class="empty">The server did not answer; is it still running?</p>' };
   }
@@ -55,7 +57,72 @@ async function open(link) {
     const offset = mark.getBoundingClientRect().top - text.getBoundingClientRect().top;
     text.scrollTop += offset - text.clientHeight / 3;
   }
+  text.addEventListener("scroll", () => tellPosition(text), { passive: true });
+  watchEnds(text);
 }
+
+// A long document comes in stretches: the next one when its end is scrolled to, or by the button there.
+let nearEnd = null;
+
+function watchEnds(text) {
+  nearEnd?.disconnect();
+  nearEnd = new IntersectionObserver(
+    (entries) => entries.forEach((entry) => entry.isIntersecting && showMore(entry.target)),
+    { root: text, rootMargin: "600px 0px" },
+  );
+  text.querySelectorAll(":scope > button").forEach((button) => nearEnd.observe(button));
+  tellPosition(text);
+}
+
+async function showMore(button) {
+  if (button.disabled) return;
+  button.disabled = true;
+  const text = button.closest(".text");
+  const focused = document.activeElement === button;
+  const way = button.className;
+  const html = await server.more_source({ ...shownPlace, at: Number(button.value), way }).catch(() => null);
+  if (!text.isConnected || !button.isConnected) return;
+  if (html === null) return (button.disabled = false);
+  const more = document.createElement("div");
+  more.innerHTML = html;
+  // The end that meets what is shown already goes on without a button.
+  more.querySelector(way === "before" ? ":scope > .after" : ":scope > .before")?.remove();
+  const height = text.scrollHeight;
+  const top = text.scrollTop;
+  button.replaceWith(...more.childNodes);
+  if (way === "before") text.scrollTop = top + text.scrollHeight - height;
+  if (focused) text.focus({ preventScroll: true });
+  watchEnds(text);
+}
+
+async function goTo(at) {
+  const text = content.querySelector(".text");
+  const html = await server.more_source({ ...shownPlace, at, way: "around" }).catch(() => null);
+  if (html === null || !text.isConnected) return;
+  text.innerHTML = html;
+  const { first, last } = text.querySelector(".stretch").dataset;
+  text.scrollTop = ((at - first) / (last - first)) * (text.scrollHeight - text.clientHeight);
+  watchEnds(text);
+}
+
+// How far down the document the first visible line stands.
+function tellPosition(text) {
+  const bar = content.querySelector(".position input");
+  if (!bar) return;
+  const top = text.getBoundingClientRect().top;
+  const stretches = [...text.querySelectorAll(".stretch")];
+  const here = stretches.find((each) => each.getBoundingClientRect().bottom > top) ?? stretches.at(-1);
+  if (!here) return;
+  const box = here.getBoundingClientRect();
+  const [first, last] = [Number(here.dataset.first), Number(here.dataset.last)];
+  const at = first + Math.min(1, Math.max(0, (top - box.top) / box.height)) * (last - first);
+  if (document.activeElement !== bar) bar.value = at;
+  content.querySelector(".position output").textContent = `${Math.round((100 * at) / Number(bar.max))} %`;
+}
+
+pane.addEventListener("change", (event) => {
+  if (event.target.matches(".position input")) goTo(Number(event.target.value));
+});
 
 function countSteps() {
   const steps = content.querySelector(".steps");
@@ -97,6 +164,7 @@ pane.addEventListener("click", async (event) => {
   const pressed = event.target.closest("button");
   if (!pressed) return;
   if (pressed.matches(".close")) close();
+  else if (pressed.matches(".text > button")) showMore(pressed);
   else if (pressed.matches(".previous")) step(-1);
   else if (pressed.matches(".next")) step(1);
   else if (pressed.matches(".copy button") && references) {

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from urllib.parse import quote as url_quote
 
 from qa.types import Citation, Document, Range
+from qa.web.fragment import text_directive
 from qa.web.markup import date, escape, isolated, joined, original, sendable
 
 LEAST_PARAGRAPH = 100  # characters of a line, on average, from which on a line is a paragraph
-SOURCE_CHARACTERS = 100_000  # of a document, around the cited words
+SOURCE_CHARACTERS = 100_000  # of a document, around the cited words; more is shown as it is scrolled to
 WHITE = " \t\r\n\f"  # what a page does not show: Python counts more as white space
-FRAGMENT_WORDS = 4  # at each end of a long quote, in a link that points at it
 
 _SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 
@@ -21,8 +20,8 @@ _SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 def source(document: Document, start: int, end: int, others: Iterable[Range] = ()) -> str:
     """A document with `[start, end)` marked strongly and the `others` lightly, hidden text folded.
 
-    Of a long document, only the `SOURCE_CHARACTERS` around the place. Ranges outside the text are cut
-    to it.
+    Of a long document, the `SOURCE_CHARACTERS` around the place, with buttons that bring more of it.
+    Ranges outside the text are cut to it.
     """
     length = len(document.text)
     start = min(max(start, 0), length)
@@ -30,36 +29,52 @@ def source(document: Document, start: int, end: int, others: Iterable[Range] = (
     first, last = _window(document.text, start, end)
     page = Citation(document, start, end).page if start < end else None
     facts = [isolated(document.id), f"page {page}" if page else "", date(document.date)]
-    note = (
-        f'<p class="note">Shown: {last - first:,} of {length:,} characters, around the cited words.</p>'
-        if last - first < length
-        else ""
-    )
     link = original(document.id) + (f"#page={page}" if page else "")
     return (
         '<article class="source"><header>'
         f'<h2 dir="auto">{escape(document.title)}</h2>'
-        f'<p class="facts">{joined(facts)}</p>{note}'
+        f'<p class="facts">{joined(facts)}</p>'
         '<button type="button" class="close" aria-label="Close the source">✕</button>'
         f'<div class="tools">{_STEPS if start < end else ""}{_COPY if start < end else ""}'
-        f'<a class="original" href="{link}" target="_blank" rel="noopener">Open the file</a></div></header>'
+        f'<a class="original" href="{link}" target="_blank" rel="noopener">Open the file</a>{_web(document)}'
+        f"</div>{_position(length, first) if last - first < length else ''}</header>"
         '<div class="text" tabindex="0" role="region" aria-label="Text of the source">'
-        f"{_document_text(document, (first, last), (start, end), tuple(others))}</div></article>"
+        f"{_stretch(document, (first, last), (start, end), tuple(others))}</div></article>"
     )
 
 
+def more(document: Document, at: int, way: str, cited: Range, others: Iterable[Range] = ()) -> str:
+    """More of a long document: what stands before or after the offset `at`, or, for any other `way`,
+    around it."""
+    text, length = document.text, len(document.text)
+    at = min(max(at, 0), length)
+    if way == "before":
+        window = _cut_at_line(text, max(0, at - SOURCE_CHARACTERS)), at
+    elif way == "after":
+        window = at, _cut_at_line(text, min(length, at + SOURCE_CHARACTERS))
+    else:
+        window = _window(text, at, at)
+    return _stretch(document, window, cited, tuple(others))
+
+
 def references(document: Document, start: int, end: int) -> dict[str, str]:
-    """The quote with its reference, to be copied: as plain text, as Markdown, and as a link, relative
-    to the page, that opens the document's file at the words where its format allows that."""
+    """The quote with its reference, to be copied: as plain text, as Markdown, and as a link that
+    opens the words where they come from: on the web where the document has an address, else in its file,
+    relative to the page."""
     citation = Citation(document, start, end)
     quote = _flat(citation.quote)
     page = f"page {citation.page}" if citation.page else ""
     place = _flat(", ".join(filter(None, [document.title, document.date, page, document.id])))
-    fragment = f"page={citation.page}" if citation.page else f":~:text={_text_fragment(quote)}"
+    if document.url:
+        link = f"{document.url}#{text_directive(document.text, start, end)}"
+        source_, marked = f"{place}, {document.url}", f"[{_markdown(place)}]({_in_parentheses(link)})"
+    else:
+        fragment = f"page={citation.page}" if citation.page else text_directive(document.text, start, end)
+        link, source_, marked = f"{original(document.id)}#{fragment}", place, _markdown(place)
     return {
-        "text": f"“{quote}” ({place})",
-        "markdown": f"> {_markdown(quote)}\n>\n> {_markdown(place)}",
-        "link": f"{original(document.id)}#{fragment}",
+        "text": f"“{quote}” ({source_})",
+        "markdown": f"> {_markdown(quote)}\n>\n> {marked}",
+        "link": link,
     }
 
 
@@ -76,19 +91,54 @@ _COPY = (
 )
 
 
+def _web(document: Document) -> str:
+    if not document.url:
+        return ""
+    return (
+        f'<a class="web" href="{escape(document.url)}" target="_blank" rel="noopener noreferrer">'
+        "Open the web page</a>"
+    )
+
+
+def _position(length: int, first: int) -> str:
+    """Where in a long document the reader is, and a way to any other place of it."""
+    return (
+        f'<label class="position">Position <input type="range" min="0" max="{length}" step="{length // 100}" '
+        f'value="{first}" '
+        'aria-label="Position in the document"><output></output></label>'
+    )
+
+
+def _stretch(document: Document, window: Range, cited: Range, others: Sequence[Range]) -> str:
+    """A part of a document, with a button at each end where the document goes on."""
+    first, last = window
+    length = len(document.text)
+    before = f'<button type="button" class="before" value="{first}">Show what stands before</button>'
+    after = f'<button type="button" class="after" value="{last}">Show what follows</button>'
+    return (
+        (before if first > 0 else "")
+        + f'<div class="stretch" data-first="{first}" data-last="{last}">'
+        + _document_text(document, window, cited, others)
+        + "</div>"
+        + (after if last < length else "")
+    )
+
+
+def _cut_at_line(text: str, at: int) -> int:
+    """The start of the line after `at`, where that is near."""
+    if not 0 < at < len(text):
+        return at
+    line = text.find("\n", at, at + 2_000)
+    return line + 1 if line >= 0 else at
+
+
 def _flat(text: str) -> str:
     """A text on one line."""
     return " ".join(sendable(text).split())
 
 
-def _text_fragment(quote: str) -> str:
-    """Words as a URL's text directive has them: whole, or, of many words, the first and the last."""
-    words = quote.split(" ")
-    if len(words) > 2 * FRAGMENT_WORDS:
-        parts = [" ".join(words[:FRAGMENT_WORDS]), " ".join(words[-FRAGMENT_WORDS:])]
-    else:
-        parts = [quote]
-    return ",".join(url_quote(part, safe="").replace("-", "%2D") for part in parts)
+def _in_parentheses(link: str) -> str:
+    return link.replace("(", "%28").replace(")", "%29")
 
 
 def _markdown(text: str) -> str:

@@ -23,6 +23,7 @@ async function load() {
   if (!got) return (element.querySelector("#chosen").textContent = "The server did not answer.");
   if (turn !== latest) return; // more was typed meanwhile
   shown = got;
+  page.showUnread(got.unread);
   first = got.first;
   list.innerHTML = got.html;
   list.scrollTop = 0;

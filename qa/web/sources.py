@@ -11,8 +11,10 @@ from qa.web.markup import address, date, escape, isolated, joined, original
 
 if TYPE_CHECKING:
     from qa.engine import QA
+    from qa.types import Skipped
 
 ROWS = 50  # of the list, on one page
+MOST_UNREAD = 200  # listed; who has more sees them with qa index
 
 
 class Sources:
@@ -53,6 +55,7 @@ class Sources:
             "matching": len(matching),
             "all": len(self.known(qa)),
             "removable": removable,
+            "unread": _unread(qa.skipped()),
         }
 
     def chosen(self, qa: QA, choice: Mapping[str, Any]) -> list[str] | None:
@@ -69,6 +72,15 @@ class Sources:
 def in_words(documents: int, passages: int) -> str:
     """How much there is: "5 documents, 27 passages"."""
     return f"{_count(documents, 'document')}, {_count(passages, 'passage')}"
+
+
+def _unread(skips: Sequence[Skipped]) -> dict[str, Any]:
+    """What the last run over the folder could not read, as rows, and how many that are. Of hidden files
+    nobody expects answers."""
+    files = [(skip.path, skip.reason) for skip in skips if not Path(skip.path).name.startswith(".")]
+    more = len(files) - MOST_UNREAD
+    rest = f"<li>and {more:,} more; qa index FOLDER lists them all</li>" if more > 0 else ""
+    return {"html": skipped(files[:MOST_UNREAD]) + rest, "count": len(files)}
 
 
 def skipped(files: Sequence[tuple[str, str]]) -> str:

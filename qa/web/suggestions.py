@@ -79,6 +79,16 @@ class Suggestions:
         chosen = None if documents is None else tuple(sorted(documents))
         return self._begun((answer.asked_as, chosen), lambda: self._make_following(answer, chosen))
 
+    def following_again(
+        self, asked_as: str, documents: Collection[str] | None = None
+    ) -> Future[tuple[str, ...]]:
+        """The same where only the question is at hand: it is asked once more."""
+        chosen = None if documents is None else tuple(sorted(documents))
+        return self._begun(
+            (asked_as, chosen),
+            lambda: self._make_following(self._qa.ask(asked_as, documents=chosen), chosen),
+        )
+
     def close(self) -> None:
         """Make no more; what is being made is finished first."""
         self._thread.shutdown(wait=True, cancel_futures=True)

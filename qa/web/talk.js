@@ -92,6 +92,8 @@ async function ask(question, from = asked.length, settings = {}) {
   reply.removeAttribute("aria-busy");
   reply.innerHTML = given.html;
   turn.told = given.told ?? null;
+  turn.answer = given.answer ?? null;
+  turn.asked = new Date().toISOString();
   say("");
   scrollTo(turn.element);
   const words = reply.querySelector(".sentence, .verdict, .failure");
@@ -106,10 +108,12 @@ page.begin = (kept = []) => {
   forget(0);
   stopEditing();
   say("");
-  for (const { question, html, told, kept: number } of kept) {
-    const turn = { question, told, kept: number, element: show(question) };
+  for (const { question, html, told, kept: number, history, choice, min_confidence, ...past } of kept) {
+    const turn = { question, told, kept: number, element: show(question), asked: past.asked, answer: past.answer };
+    turn.request = { question, history, choice, min_confidence };
     turn.element.querySelector(".reply").innerHTML = html;
     asked.push(turn);
+    page.reopened(turn, past);
   }
   conversation.scrollTop = conversation.scrollHeight;
 };

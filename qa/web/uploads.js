@@ -67,11 +67,24 @@ async function send(file, tell) {
 }
 
 function refuse(rows) {
-  unread.hidden = false;
   unread.open = true;
-  unread.querySelector("ul").insertAdjacentHTML("beforeend", rows);
-  const count = unread.querySelectorAll("li").length;
-  unread.querySelector("summary").textContent = count === 1 ? "1 file was not added" : `${count} files were not added`;
+  unread.querySelector(".added").insertAdjacentHTML("beforeend", rows);
+  countUnread();
+}
+
+// What the last run over the folder could not read: told by the server, with the list of sources.
+let indexed = 0;
+page.showUnread = ({ html, count }) => {
+  unread.querySelector(".indexed").innerHTML = html;
+  indexed = count;
+  countUnread();
+};
+
+function countUnread() {
+  const count = indexed + unread.querySelectorAll(".added li").length;
+  unread.hidden = count === 0;
+  const files = count === 1 ? "1 file was" : `${count.toLocaleString("en")} files were`;
+  unread.querySelector("summary").textContent = `${files} not read`;
 }
 
 box.querySelector("button").addEventListener("click", () => input.click());
