@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Sequence
@@ -58,6 +59,7 @@ class Config:
     freeze_embeddings: bool = False
     seed: int = 13
     limit: int = 0  # questions; 0: all
+    steps: int = 0  # at most; 0: as many as the epochs have
     checkpoint_steps: int = 500
 
 
@@ -111,7 +113,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
         trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     per_epoch = -(-len(questions) // config.questions_per_step)
-    steps = per_epoch * config.epochs
+    steps = min(config.steps or sys.maxsize, per_epoch * config.epochs)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config.warm_up))
 
     begin = 0
