@@ -13,6 +13,7 @@ a process of its own, so that its memory is that of a reader.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +143,9 @@ def real(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
     """Texts and vectors of the sets' passages, and questions. Embedded once, kept in `folder`."""
     sets = [read_set(data_folder() / "eval" / f"{name}.json.gz") for name in SETS]
     questions = [text for found in sets for text in list(found.questions.values())[: QUESTIONS // len(sets)]]
+    texts_file, vectors_file = folder / "texts.json", folder / "vectors.npy"
+    if texts_file.is_file():
+        return json.loads(texts_file.read_text(encoding="utf-8")), np.load(vectors_file), questions
     embedder, texts, to_embed = Embedder(), [], []
     for found in sets:
         write_documents(found.documents, folder / found.name)
@@ -150,14 +154,13 @@ def real(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
             for part in passages(document, embedder.count_tokens, PASSAGE_TOKENS, OVERLAP_SENTENCES):
                 texts.append(document.text[part.start : part.end])
                 to_embed.append(text_to_embed(document, part))
-    kept = folder / "vectors.npy"
-    if not kept.is_file():
-        chunks = [
-            embedder.embed(to_embed[i : i + 256])
-            for i in tqdm(range(0, len(texts), 256), desc="embedding", disable=None)
-        ]
-        np.save(kept, np.concatenate(chunks))
-    return texts, np.load(kept), questions
+    chunks = [
+        embedder.embed(to_embed[i : i + 256])
+        for i in tqdm(range(0, len(texts), 256), desc="embedding", disable=None)
+    ]
+    np.save(vectors_file, np.concatenate(chunks))
+    texts_file.write_text(json.dumps(texts), encoding="utf-8")
+    return texts, np.load(vectors_file), questions
 
 
 def nearest(store: LocalStore, queries: np.ndarray) -> list[set[int]]:
