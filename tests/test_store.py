@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa.errors import BadIndex
-from qa.store import Indexed, LocalStore, Store
+from qa.store import Indexed, LocalStore, Store, vectors
 from qa.types import Document, Passage, Skipped
 
 SETTINGS = {"embedder": "test", "weights": "0"}
@@ -302,6 +302,28 @@ def test_a_fitting_vector_file_is_not_built_again(tmp_path: Path) -> None:
     again.search_dense(vector(1), 1)
     again.close()
     assert (tmp_path / "vectors.faiss").stat().st_mtime_ns == before
+
+
+def test_changes_reach_a_large_index_without_building_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "EXACT_UP_TO", 40)
+    store = local(tmp_path)
+    store.put([indexed(f"{i}.txt", "x" * 400, seed=100 * i) for i in range(10)])
+    assert len(store.search_dense(vector(1), 300)) == 200
+
+    def build(*_: object) -> None:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(vectors, "_build", build)
+    store.put([indexed("new.txt", "y" * 40, seed=9_000)])
+    store.remove(["3.txt"])
+    again = local(tmp_path)  # catches up from the file
+    for reader in (store, again):
+        assert reader.search_dense(vector(9_001), 1)[0][0] == Passage.at("new.txt", 20, 40).id
+        assert len(reader.search_dense(vector(1), 300)) == 182
+        assert len(reader.search_dense(vector(1), 200, ["1.txt"])) == 20
+        reader.close()
 
 
 def test_a_folder_without_an_index_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:

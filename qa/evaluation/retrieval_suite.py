@@ -67,7 +67,7 @@ def run(
         found = read_set(path, split, limit)
         folder = out / found.name
         try:
-            _write_documents(found.documents, folder / "documents")
+            write_documents(found.documents, folder / "documents")
         except OSError as error:
             raise QAError(
                 f"Cannot write to {out} ({error.strerror}): name another folder with --out DIR."
@@ -171,7 +171,8 @@ def _documents(ranking: Ranking, documents: Mapping[int, str]) -> dict[str, floa
     return {document: float(-rank) for rank, document in enumerate(list(order)[:DOCUMENTS])}
 
 
-def _write_documents(documents: Mapping[str, str], folder: Path) -> None:
+def write_documents(documents: Mapping[str, str], folder: Path) -> None:
+    """Each document as the text file that its id names. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True)
     for id_, text in documents.items():
         (folder / f"{id_}.txt").write_bytes(text.encode())

@@ -183,7 +183,8 @@ class LocalStore:
             allowed = [row[0] for row in self._read(f"SELECT id FROM passages{where}", values)]
         with self._vectors_lock:
             with self._reading() as cursor:  # generation and vectors of the same moment
-                self._vectors.refresh(int(cursor.execute(GENERATION).fetchone()[0]), StoredVectors(cursor))
+                generation = int(cursor.execute(GENERATION).fetchone()[0])
+                self._vectors.refresh(generation, StoredVectors(cursor))
             # FAISS keeps any of the passages that share the k-th score (copies of a paragraph do): ask
             # for more until all of them are there to be ordered by id.
             ask = k + 1
@@ -218,6 +219,12 @@ class LocalStore:
 
     def skipped(self) -> list[Skipped]:
         return [Skipped(*row) for row in self._read("SELECT path, reason FROM skipped ORDER BY path")]
+
+    @contextmanager
+    def vectors(self) -> Iterator[StoredVectors]:
+        """All vectors as the database holds them, at one moment."""
+        with self._reading() as cursor:
+            yield StoredVectors(cursor)
 
     def close(self) -> None:
         with self._writer_lock, self._reader_lock:

@@ -66,7 +66,7 @@ class VectorFile:
             self._index, self._generation = self._load()
         count, on_disk = passages.count(), self._generation
         changed = None if self._index is None or on_disk > generation else passages.changed_since(on_disk)
-        if changed is None or len(changed) > REBUILT_FROM * count or _exact(self._index) != _is_small(count):
+        if changed is None or len(changed) > REBUILT_FROM * count or _outgrown(self._index, count):
             self._index = _build(count, passages)
             self._save(generation)
         elif len(changed):
@@ -74,7 +74,7 @@ class VectorFile:
             ids, vectors = passages.of(changed)
             if len(ids):
                 self._index.add_with_ids(vectors, ids)
-            if _is_small(count) or len(changed) > WRITTEN_FROM * count:
+            if len(changed) > WRITTEN_FROM * count:
                 self._save(generation)
         self._generation = generation
 
@@ -128,8 +128,9 @@ class VectorFile:
             unfinished.unlink(missing_ok=True)
 
 
-def _is_small(count: int) -> bool:
-    return count <= EXACT_UP_TO
+def _outgrown(index: Any, count: int) -> bool:
+    """Whether the other kind fits clearly better: near the bound, no change of a document builds anew."""
+    return count > 1.2 * EXACT_UP_TO if _exact(index) else count < 0.8 * EXACT_UP_TO
 
 
 def _exact(index: Any) -> bool:
@@ -143,7 +144,7 @@ def _build(count: int, passages: Passages) -> Any:
     import faiss  # noqa: PLC0415
 
     index: Any = None
-    if not _is_small(count):
+    if count > EXACT_UP_TO:
         cells = 2 ** round(np.log2(2 * sqrt(count)))
         sample = np.concatenate([vectors for _, vectors in passages.chunks(TRAINED_ON * cells)])
         index = cells_of(cells, sample)
