@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qa.engine import INDEX, PASSAGES_READ, open_default, update
+from qa.engine import INDEX, PASSAGES_READ, open_default, update, watch_folder
 from qa.errors import QAError
 from qa.version import __version__
 
 if TYPE_CHECKING:
-    from qa.indexing import Progress
+    from qa.indexing import Progress, Report
     from qa.types import Answer, Citation
 
 ANSWERED, ABSTAINED, USER_ERROR = 0, 1, 2
@@ -44,17 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _index(arguments: argparse.Namespace) -> int:
     from qa.store import LocalStore  # noqa: PLC0415
 
+    def tell(report: Report | QAError) -> None:
+        if isinstance(report, QAError):
+            print(f"qa: {report}", file=sys.stderr)
+            return
+        for skip in report.skipped:
+            print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
+        print(
+            f"{report.added} added, {report.updated} updated, {report.removed} removed, "
+            f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
+            f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)",
+            flush=True,
+        )
+
     if arguments.rebuild:
         LocalStore.erase(arguments.index)
     with _progress_bar() as progress:
+        if arguments.watch:
+            watch_folder(arguments.folder, arguments.index, tell, progress)
+            return ANSWERED
         report = update(arguments.folder, arguments.index, progress)
-    for skip in report.skipped:
-        print(f"skipped {skip.path}: {skip.reason}", file=sys.stderr)
-    print(
-        f"{report.added} added, {report.updated} updated, {report.removed} removed, "
-        f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
-        f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)"
-    )
+    tell(report)
     return ANSWERED
 
 
@@ -128,6 +138,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.suite == "reader":
         return _evaluate_reader(arguments)
+    if arguments.suite == "retrieval":
+        return _evaluate_retrieval(arguments)
     arguments.out = arguments.out or Path("runs/eval")
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -179,6 +191,26 @@ def _evaluate_reader(arguments: argparse.Namespace) -> int:
         summary = reader_suite.run(out, arguments.limit, reader, progress)
     print(reader_suite.table(summary))
     print(f"\nsummary: {out}")
+    return ANSWERED
+
+
+def _evaluate_retrieval(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm  # noqa: PLC0415
+
+    from qa.evaluation import retrieval_suite  # noqa: PLC0415
+
+    out = arguments.out or Path("runs/retrieval")
+    with _progress_bar() as index_progress, tqdm(unit=" questions", desc="searching", disable=None) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        sets = [arguments.questions] if arguments.questions else []
+        summary = retrieval_suite.run(
+            sets, out, limit=arguments.limit, progress=progress, index_progress=index_progress
+        )
+    print(f"{retrieval_suite.table(summary)}\n\nrecords and summary: {out}")
     return ANSWERED
 
 
@@ -310,6 +342,9 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument(
         "--rebuild", action="store_true", help="delete the index first and embed everything again"
     )
+    index.add_argument(
+        "--watch", action="store_true", help="stay, and keep the index in step with the folder until Ctrl-C"
+    )
 
     ask = verb("ask", _ask, "Ask the documents a question.")
     ask.add_argument("question", metavar="QUESTION")
@@ -371,16 +406,17 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where records and summary go (default: runs/eval, runs/reader)",
+        help="where records and summary go (default: runs/eval, runs/reader, runs/retrieval)",
     )
     evaluate.add_argument("--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read")
     evaluate.add_argument("--min-confidence", type=_probability, metavar="P", help="threshold, 0 to 1")
     evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
     evaluate.add_argument(
         "--suite",
-        choices=("questions", "reader"),
+        choices=("questions", "reader", "retrieval"),
         default="questions",
-        help="what is measured: answers to QUESTIONS, or the reader on public sets (default: %(default)s)",
+        help="what is measured: answers to QUESTIONS, or the reader or retrieval on public sets "
+        "(default: %(default)s)",
     )
     evaluate.add_argument(
         "--weights", type=Path, metavar="DIR", help="another reader's weights (for --suite reader)"

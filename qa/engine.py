@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from types import TracebackType
 
 from qa import confidence, conversation
 from qa.embedder import Embedder
-from qa.errors import BadIndex, BadQuestion
-from qa.indexing import SETTINGS, Progress, Report, index_folder
+from qa.errors import BadIndex, BadQuestion, QAError
+from qa.indexing import SETTINGS, Progress, Report, alone, index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
@@ -23,6 +24,7 @@ from qa.store.base import DocumentInfo, Store
 from qa.types import Alternative, Answer, Citation, Document, Hit, Skipped, Span
 from qa.uploads import UPLOADS, Uploads
 from qa.version import __version__
+from qa.watching import watch
 
 INDEX = Path("index")
 SEEDS = Path("seeds")
@@ -289,7 +291,24 @@ def update(
     embedder = Embedder()
     store = LocalStore.create(Path(index), _settings(embedder))
     try:
-        return index_folder(Path(folder), store, embedder, progress, Path(index) / UPLOADS)
+        with alone(Path(index)):
+            return index_folder(Path(folder), store, embedder, progress, Path(index) / UPLOADS)
+    finally:
+        store.close()
+
+
+def watch_folder(
+    folder: str | Path,
+    index: str | Path,
+    tell: Callable[[Report | QAError], None],
+    progress: Callable[[Progress], None] | None = None,
+    stop: Event | None = None,
+) -> None:
+    """Keep the index of a folder in step with it until `stop` is set; see `qa.watching.watch`."""
+    embedder = Embedder()
+    store = LocalStore.create(Path(index), _settings(embedder))
+    try:
+        watch(Path(folder), Path(index), store, embedder, Path(index) / UPLOADS, tell, progress, stop)
     finally:
         store.close()
 

@@ -11,6 +11,7 @@ step as well; its documents have ids that start with "uploads/".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,7 @@ import numpy as np
 
 from qa.corpus import Found, Skipped, load, passages, sha256, walk
 from qa.embedder import Embedder
-from qa.errors import BadCorpus, UnreadableFile
+from qa.errors import BadCorpus, BadIndex, UnreadableFile
 from qa.store.base import Indexed, Store
 from qa.types import Document, Passage
 
@@ -27,9 +28,14 @@ BATCH_PASSAGES = 256  # embedded together: enough to sort by length, little enou
 PASSAGE_TOKENS = 180
 OVERLAP_SENTENCES = 1
 
-SETTINGS = {"passage_tokens": str(PASSAGE_TOKENS), "overlap_sentences": str(OVERLAP_SENTENCES)}
+SETTINGS = {
+    "passage_tokens": str(PASSAGE_TOKENS),
+    "overlap_sentences": str(OVERLAP_SENTENCES),
+    "embedded": "title and passage",
+}
 """What must be equal for two runs to give the same passages; kept with the index."""
 
+LOCK = "index.lock"
 UPLOADED = "uploads/"
 """What the ids of uploaded documents start with."""
 
@@ -69,6 +75,31 @@ class Report:
     passages: int
     seconds: float
     ids: tuple[str, ...] = ()
+
+
+@contextmanager
+def alone(index: Path, *, wait: bool = False) -> Iterator[None]:
+    """No two runs write one index at a time: the second waits, or raises `BadIndex` at once. The lock is
+    the operating system's: it ends with the process, however that ends."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    lock = FileLock(index / LOCK)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise BadIndex(
+            f"Another qa index is writing to {index}; wait until it is done, then: "
+            f"qa index FOLDER --index {index}"
+        ) from None
+    except OSError as error:
+        raise BadIndex(
+            f"The index folder {index} cannot be written to ({error.strerror}); change its permissions, or "
+            "choose another: qa index FOLDER --index DIR"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def index_folder(
@@ -177,12 +208,18 @@ def _batches(
 
 
 def _embed(batch: list[tuple[Document, tuple[Passage, ...]]], embedder: Embedder) -> list[Indexed]:
-    vectors = embedder.embed([document.text[p.start : p.end] for document, parts in batch for p in parts])
+    vectors = embedder.embed([text_to_embed(document, part) for document, parts in batch for part in parts])
     ends = np.cumsum([len(parts) for _, parts in batch])
     return [
         Indexed(document, parts, vectors[end - len(parts) : end])
         for (document, parts), end in zip(batch, ends, strict=True)
     ]
+
+
+def text_to_embed(document: Document, passage: Passage) -> str:
+    """The passage under its document's title, which says what "it" and "the study" are about."""
+    text, title = document.text[passage.start : passage.end], document.title.removesuffix("…")
+    return text if title in " ".join(text.split()) else f"{title}\n{text}"
 
 
 def _nothing(folder: Path, skipped: list[Skipped]) -> str:

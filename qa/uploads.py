@@ -25,7 +25,7 @@ from qa.corpus.formats import MEND, READERS
 from qa.corpus.load import KINDS
 from qa.embedder import Embedder
 from qa.errors import BadCorpus, BadIndex, UnreadableFile
-from qa.indexing import OVERLAP_SENTENCES, PASSAGE_TOKENS, UPLOADED, Progress, Report
+from qa.indexing import OVERLAP_SENTENCES, PASSAGE_TOKENS, UPLOADED, Progress, Report, text_to_embed
 from qa.store.base import DocumentInfo, Indexed, Store, Vectors
 from qa.types import Document, Passage
 
@@ -265,7 +265,7 @@ def _vectors(
     """The passages' vectors, shape (n, dimension)."""
     slices = [embedder.embed([])]
     for start in range(0, len(parts), SLICE_PASSAGES):
-        texts = [document.text[part.start : part.end] for part in parts[start : start + SLICE_PASSAGES]]
+        texts = [text_to_embed(document, part) for part in parts[start : start + SLICE_PASSAGES]]
         slices.append(embedder.embed(texts))
         done = start + len(texts)
         tell("embedding", done / len(parts), done)

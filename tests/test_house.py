@@ -12,7 +12,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
-MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads"}
+MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
 
 MAY_IMPORT = {
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
     "qa.uploads": BASE | ROOMS | {"qa.indexing"},
+    "qa.watching": BASE | ROOMS | {"qa.indexing"},
     "qa.engine": BASE | ROOMS | MIDDLE,
     "qa.verification": ENGINE,
     "qa.evaluation": ENGINE,

@@ -428,19 +428,3 @@ def test_a_writer_killed_at_any_moment_leaves_a_sound_index(
             assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
             assert connection.execute("SELECT count(*) FROM words").fetchone()[0] == len(ids)
         connection.close()
-
-
-def test_an_index_of_the_schema_before_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path: Path) -> None:
-    LocalStore.create(tmp_path, SETTINGS).put([A, B])
-    with closing(sqlite3.connect(tmp_path / "corpus.sqlite3")) as old, old:
-        old.execute("ALTER TABLE documents DROP COLUMN url")
-        old.execute("DROP TABLE skipped")
-        old.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    for _ in range(2):
-        with closing(LocalStore.open(tmp_path, SETTINGS)) as store:
-            assert store.document("a.txt") == A.document
-            assert store.skipped() == []
-            assert len(store.search_dense(vector(51), 3)) == 3
-    with closing(LocalStore.open(tmp_path, SETTINGS)) as store:
-        store.put([indexed("c.html", "Text.", url="https://example.org/c")])
-        assert store.document("c.html").url == "https://example.org/c"

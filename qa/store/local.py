@@ -20,11 +20,11 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.errors import BadIndex
 from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
+from qa.store.stored_vectors import StoredVectors
 from qa.store.vectors import VectorFile
 from qa.types import Document, Passage, Range, Skipped
 from qa.words import FUNCTION_WORDS
@@ -32,6 +32,7 @@ from qa.words import FUNCTION_WORDS
 VECTORS = "vectors.faiss"
 SCHEMA = "2"
 MOST_TERMS = 64  # of a lexical query
+WORD = re.compile(r"\d{1,3}(?:,\d{3})+\b|\w+")  # 1,200 is one word
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -48,17 +49,15 @@ CREATE TABLE passages (
     start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
 );
 CREATE INDEX passages_of_document ON passages (document_id);
--- The words of each passage, so that showing a hit does not load its whole document.
-CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
+-- The last change, an addition or a removal, of every passage that is or was here: derived files catch up.
+CREATE TABLE changes (passage_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE INDEX changes_of_generation ON changes (generation);
+-- The words of each passage, so that showing a hit does not load its whole document; and its title.
+CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61 remove_diacritics 2');
 CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 """
-FROM_SCHEMA_1 = (
-    "ALTER TABLE documents ADD COLUMN url TEXT",
-    "CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID",
-    "UPDATE meta SET value = '2' WHERE key = 'schema' AND value = '1'",
-)
-"""An index of before files had web addresses: theirs come when they are next read, by --rebuild."""
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
+NEXT = f"(({GENERATION}) + 1)"  # the generation that the change under way will have
 
 
 class LocalStore:
@@ -184,9 +183,7 @@ class LocalStore:
             allowed = [row[0] for row in self._read(f"SELECT id FROM passages{where}", values)]
         with self._vectors_lock:
             with self._reading() as cursor:  # generation and vectors of the same moment
-                self._vectors.refresh(
-                    int(cursor.execute(GENERATION).fetchone()[0]), lambda: _all_vectors(cursor)
-                )
+                self._vectors.refresh(int(cursor.execute(GENERATION).fetchone()[0]), StoredVectors(cursor))
             # FAISS keeps any of the passages that share the k-th score (copies of a paragraph do): ask
             # for more until all of them are there to be ordered by id.
             ask = k + 1
@@ -234,7 +231,6 @@ class LocalStore:
         try:
             if make:
                 store._make_tables(settings)
-            store._bring_up_to_date()
             store._check(settings)
         except BadIndex:
             store.close()
@@ -255,16 +251,6 @@ class LocalStore:
             cursor.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             with suppress(OSError):  # left by a deleted database, whose generations come again
                 (self._folder / VECTORS).unlink(missing_ok=True)
-
-    def _bring_up_to_date(self) -> None:
-        """Turns an index of the schema before this one into one of this, keeping all that it holds."""
-        is_old = "SELECT 1 FROM meta WHERE key = 'schema' AND value = '1'"
-        if self._is_foreign() or not self._read(is_old):
-            return
-        with self._writing() as cursor:
-            if cursor.execute(is_old).fetchone():  # no other process was faster
-                for statement in FROM_SCHEMA_1:
-                    cursor.execute(statement)
 
     def _is_foreign(self) -> bool:
         names = {row[0] for row in self._read("SELECT name FROM sqlite_master")}
@@ -307,17 +293,6 @@ class LocalStore:
                 yield cursor
 
 
-def _all_vectors(cursor: sqlite3.Cursor) -> tuple[NDArray[np.int64], Vectors]:
-    """Ids, shape (n,), and vectors, shape (n, dimension), of all passages, ordered by id."""
-    count, size = cursor.execute("SELECT count(*), max(length(vector)) FROM passages").fetchone()
-    ids = np.empty(count, dtype=np.int64)
-    vectors = np.empty((count, (size or 4) // 4), dtype=np.float32)
-    for row, (passage_id, vector) in enumerate(cursor.execute("SELECT id, vector FROM passages ORDER BY id")):
-        ids[row] = passage_id
-        vectors[row] = np.frombuffer(vector, dtype="<f4")
-    return ids, vectors
-
-
 def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     document = item.document
     cursor.execute(
@@ -347,14 +322,21 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
         ),
     )
     cursor.executemany(
-        "INSERT INTO words (rowid, text) VALUES (?, ?)",
-        ((passage.id, document.text[passage.start : passage.end]) for passage in item.passages),
+        f"INSERT OR REPLACE INTO changes VALUES (?, {NEXT})", ((passage.id,) for passage in item.passages)
+    )
+    cursor.executemany(
+        "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
+        (
+            (passage.id, document.title, document.text[passage.start : passage.end])
+            for passage in item.passages
+        ),
     )
 
 
 def _delete(cursor: sqlite3.Cursor, document_ids: Collection[str]) -> int:
     """Deletes these documents; how many there were."""
     where, values = _only(document_ids, "document_id")
+    cursor.execute(f"INSERT OR REPLACE INTO changes SELECT id, {NEXT} FROM passages{where}", values)
     cursor.execute(f"DELETE FROM words WHERE rowid IN (SELECT id FROM passages{where})", values)
     cursor.execute(f"DELETE FROM passages{where}", values)
     where, values = _only(document_ids, "id")
@@ -385,12 +367,18 @@ def _ranges(blob: bytes) -> tuple[Range, ...]:
     return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _words(text: str) -> list[str]:
-    """The different words, in order."""
-    return list(dict.fromkeys(re.findall(r"\w+", text.lower())))
-
-
 def _terms(query: str) -> list[str]:
-    """The words to look for, at most MOST_TERMS; stop words only where there is nothing else."""
-    words = _words(query)
-    return ([word for word in words if word not in FUNCTION_WORDS] or words)[:MOST_TERMS]
+    """The words to look for, as FTS5 phrases, at most MOST_TERMS; stop words only where there is nothing
+    else. A number is looked for as it is written with and without commas."""
+    words = list(dict.fromkeys(WORD.findall(query.lower())))
+    telling = [word for word in words if word not in FUNCTION_WORDS] or words
+    forms = (form for word in telling for form in (_written(word) if word[0].isdigit() else [word]))
+    return list(dict.fromkeys(forms))[:MOST_TERMS]
+
+
+def _written(number: str) -> list[str]:
+    """1,200 and 1200 → both, as the tokenizer sees them: a comma parts words."""
+    digits = number.replace(",", "")
+    if not digits.isdecimal() or len(digits) < 4 or digits[0] == "0":
+        return number.split(",")
+    return [digits, f"{int(digits):,}".replace(",", " ")]

@@ -1,30 +1,53 @@
 """The derived file: vectors arranged for search by FAISS (Douze et al. 2024).
 
 The file is a header (magic, generation of the database, SHA-256 of what follows) and FAISS's own
-serialisation. It is written to a temporary file and renamed; a file that is missing, damaged or of
-another generation is rebuilt from the database.
+serialisation. It is written to a temporary file and renamed; a file that is missing or damaged is rebuilt
+from the database, one of an earlier generation is brought up to date with what changed since.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from math import sqrt
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa.store.base import Vectors
 
-MAGIC = b"qavec\0\0\1"
+MAGIC = b"qavec\0\0\2"
 HEADER = struct.Struct("<8sQ32s")
-EXACT_UP_TO = 100_000  # passages; exact search takes a few milliseconds up to here
+# The kind by number of passages, from the table that benchmarks/scale.py prints: exact to here, then cells
+# of 8 bits a dimension.
+EXACT_UP_TO = 100_000
+TRAINED_ON = 40  # vectors a cell
+CELLS_LOOKED_INTO = 64
+REBUILT_FROM = 0.2  # of the passages: more changes than that, and cells no longer fit what is in them
+WRITTEN_FROM = 0.01  # fewer changes are applied again at each opening, which takes less than a second
 
-AllVectors: TypeAlias = Callable[[], tuple[NDArray[np.int64], Vectors]]
-"""Ids, shape (n,), and vectors, shape (n, dimension), of all passages."""
+Ids: TypeAlias = NDArray[np.int64]
+
+
+class Passages(Protocol):
+    """The vectors of one generation of a database."""
+
+    def count(self) -> int: ...
+
+    def chunks(self, most: int | None = None) -> Iterator[tuple[Ids, Vectors]]:
+        """Ids, shape (n,), and vectors, shape (n, dimension), of all passages, or of the first `most`, a
+        chunk at a time. Ids are hashes: the first are a fair sample."""
+
+    def changed_since(self, generation: int) -> Ids:
+        """The ids that were added, replaced or removed after this generation."""
+
+    def of(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Those of `ids` that are there, and their vectors."""
 
 
 class VectorFile:
@@ -35,14 +58,24 @@ class VectorFile:
         self._index: Any = None
         self._generation = -1
 
-    def refresh(self, generation: int, all_vectors: AllVectors) -> None:
+    def refresh(self, generation: int, passages: Passages) -> None:
         """Make sure that the index is the one of this generation."""
         if self._generation == generation:
             return
-        self._index = self._load(generation)
         if self._index is None:
-            self._index = _build(*all_vectors())
+            self._index, self._generation = self._load()
+        count, on_disk = passages.count(), self._generation
+        changed = None if self._index is None or on_disk > generation else passages.changed_since(on_disk)
+        if changed is None or len(changed) > REBUILT_FROM * count or _exact(self._index) != _is_small(count):
+            self._index = _build(count, passages)
             self._save(generation)
+        elif len(changed):
+            _remove(self._index, changed)
+            ids, vectors = passages.of(changed)
+            if len(ids):
+                self._index.add_with_ids(vectors, ids)
+            if _is_small(count) or len(changed) > WRITTEN_FROM * count:
+                self._save(generation)
         self._generation = generation
 
     def search(self, query: Vectors, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
@@ -55,24 +88,29 @@ class VectorFile:
         parameters = None
         if allowed is not None:
             chosen = faiss.IDSelectorBatch(np.array(allowed, dtype=np.int64))
-            parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]
+            if _exact(self._index):
+                parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]
+            else:  # every cell: a choice of few documents may lie in any
+                parameters = faiss.SearchParametersIVF(sel=chosen, nprobe=self._index.nlist)  # type: ignore[call-arg]
         scores, ids = self._index.search(query.reshape(1, -1), min(k, count), params=parameters)
         found = [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
-    def _load(self, generation: int) -> Any:
-        """The index on disk if it is whole and of this generation, else None."""
+    def _load(self) -> tuple[Any, int]:
+        """The index on disk and its generation; nothing where it is not whole."""
         import faiss  # noqa: PLC0415
 
         try:
-            content = self._path.read_bytes()
-            magic, written, digest = HEADER.unpack_from(content)
-        except (OSError, struct.error):
-            return None
-        body = content[HEADER.size :]
-        if magic != MAGIC or written != generation or sha256(body).digest() != digest:
-            return None
-        return faiss.deserialize_index(np.frombuffer(body, dtype=np.uint8))
+            with self._path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+                magic, written, digest = HEADER.unpack_from(content)
+                body = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size)
+                try:
+                    whole = magic == MAGIC and sha256(body.data).digest() == digest
+                    return (faiss.deserialize_index(body), written) if whole else (None, -1)
+                finally:
+                    del body  # a view of the file, which cannot be closed under it
+        except (OSError, ValueError, struct.error):
+            return None, -1
 
     def _save(self, generation: int) -> None:
         import faiss  # noqa: PLC0415
@@ -90,18 +128,50 @@ class VectorFile:
             unfinished.unlink(missing_ok=True)
 
 
-def _build(ids: NDArray[np.int64], vectors: Vectors) -> Any:
-    """The kind of index by size: exact inner product, then 8 bits a dimension."""
+def _is_small(count: int) -> bool:
+    return count <= EXACT_UP_TO
+
+
+def _exact(index: Any) -> bool:
     import faiss  # noqa: PLC0415
 
-    dimension = vectors.shape[1] or 1
-    if len(ids) <= EXACT_UP_TO:
-        index: Any = faiss.IndexFlatIP(dimension)
-    else:
-        index = faiss.IndexScalarQuantizer(
-            dimension, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-        )
-        index.train(vectors)
-    with_ids = faiss.IndexIDMap(index)
-    with_ids.add_with_ids(vectors, ids)
-    return with_ids
+    return isinstance(index, faiss.IndexIDMap)
+
+
+def _build(count: int, passages: Passages) -> Any:
+    """The kind of index by size, filled a chunk at a time."""
+    import faiss  # noqa: PLC0415
+
+    index: Any = None
+    if not _is_small(count):
+        cells = 2 ** round(np.log2(2 * sqrt(count)))
+        sample = np.concatenate([vectors for _, vectors in passages.chunks(TRAINED_ON * cells)])
+        index = cells_of(cells, sample)
+    for ids, vectors in passages.chunks():
+        if index is None:
+            index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
+        index.add_with_ids(vectors, ids)
+    return faiss.IndexIDMap(faiss.IndexFlatIP(1)) if index is None else index
+
+
+def cells_of(cells: int, sample: Vectors) -> Any:
+    """An empty index of that many cells (IVF, 8 bits a dimension), trained on a sample."""
+    import faiss  # noqa: PLC0415
+
+    dimension = sample.shape[1]
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimension),
+        dimension,
+        cells,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    index.nprobe = CELLS_LOOKED_INTO
+    index.train(sample)
+    return index
+
+
+def _remove(index: Any, ids: Ids) -> None:
+    import faiss  # noqa: PLC0415
+
+    index.remove_ids(faiss.IDSelectorBatch(ids))
