@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from urllib.parse import unquote
 
 import pytest
@@ -231,6 +232,30 @@ def test_of_a_long_document_only_the_surroundings_are_shown_and_said_so() -> Non
     assert {"before", "after"} <= {value for _, name, value in page.attributes if name == "class"}
     one_line = document("a" * 3_000_000)
     assert Page(source_view.source(one_line, 2_999_990, 3_000_000)).text("mark", "cited") == "a" * 10
+
+
+@pytest.mark.parametrize("line", ["Line {} of many.\n", "{} without an end "])
+def test_the_stretches_of_a_long_document_join_to_all_of_it(line: str) -> None:
+    doc = document("".join(map(line.format, range(30_000))))
+    middle = len(doc.text) // 2
+
+    def ends(html: str) -> tuple[int, int]:
+        found = {name: int(value) for _, name, value in Page(html).attributes if name.startswith("data-")}
+        return found["data-first"], found["data-last"]
+
+    first, last = ends(source_view.source(doc, middle, middle + 4))
+    shown = [(first, last)]
+    while first > 0:
+        first, end = ends(source_view.more(doc, first, "before", (0, 0)))
+        shown.insert(0, (first, end))
+    while last < len(doc.text):
+        start, last = ends(source_view.more(doc, last, "after", (0, 0)))
+        shown.append((start, last))
+    assert all(before[1] == after[0] for before, after in pairwise(shown))
+    assert (shown[0][0], shown[-1][1]) == (0, len(doc.text))
+    assert max(end - start for start, end in shown) <= source_view.SOURCE_CHARACTERS + 2_000
+    around = ends(source_view.more(doc, len(doc.text), "around", (0, 0)))
+    assert around[1] == len(doc.text)
 
 
 @pytest.mark.parametrize("place", [(-5, 3), (5, 10**9), (9, 2), (10**9, 10**9 + 1)])

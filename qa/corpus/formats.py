@@ -27,6 +27,8 @@ DOCX_TEMPLATE_STAMP = "2013-12-23T23:15:00"  # python-docx's template; no docume
 
 MEND = "then run `qa index FOLDER` again"
 
+_STATED_ADDRESS = "//link[@rel='canonical']/@href | //meta[@property='og:url']/@content"
+
 _PDFIUM = Lock()  # PDFium must not be entered twice
 
 
@@ -57,13 +59,15 @@ def _read_markdown(name: str, data: bytes) -> Content:
 
 
 def _read_html(name: str, data: bytes) -> Content:
-    from trafilatura import bare_extraction  # noqa: PLC0415
+    from trafilatura import bare_extraction, load_html  # noqa: PLC0415
 
     page = _decode(name, data)
     if not re.search(r"<(?:html|body)\b", page, re.IGNORECASE):
         page = f"<html><body>{page}</body></html>"
+    tree: Any = load_html(page)
+    stated = [] if tree is None else tree.xpath(_STATED_ADDRESS)
     main: Any = bare_extraction(
-        page,
+        page if tree is None else tree,
         include_comments=False,
         with_metadata=True,
         date_extraction_params={"original_date": True, "extensive_search": False},  # stated, not guessed
@@ -72,7 +76,8 @@ def _read_html(name: str, data: bytes) -> Content:
         raise UnreadableFile(
             f"{name} has no main text that could be told from its menus; save the article itself, {MEND}"
         )
-    return Content(main.text, title=_tidy(main.title), date=_date(main.date), url=web_address(main.url))
+    url = next(filter(None, map(web_address, stated)), None)
+    return Content(main.text, title=_tidy(main.title), date=_date(main.date), url=url)
 
 
 def _read_pdf(name: str, data: bytes) -> Content:
