@@ -1,6 +1,11 @@
-"""Words of English questions that say nothing about where the answer stands."""
+"""Words of English questions: which say nothing about where the answer stands, which are the same word."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
 
 _WORDS = """
 a about after all also an and any are as at be been before but by can could did do does for from had has
@@ -11,3 +16,32 @@ we were what when where which while who whom whose why will with would you your
 
 FUNCTION_WORDS = frozenset(_WORDS.split())
 """Lower case. "us" is not among them: it may be the US."""
+
+WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+
+
+def content_words(text: str) -> Iterator[str]:
+    """The words that say what a text is about, as they stand there."""
+    return (word for word in WORD.findall(text) if is_content(word))
+
+
+def is_content(word: str) -> bool:
+    return _bare(word) not in FUNCTION_WORDS
+
+
+@lru_cache(1 << 16)
+def stem(word: str) -> str:
+    """Words with the same stem are taken for the same word (Porter 2, by Snowball)."""
+    return str(_stemmer().stemWord(_bare(word)))
+
+
+def _bare(word: str) -> str:
+    """Lower case, without a possessive's ending."""
+    return re.sub(r"['’]s?$", "", word.lower())
+
+
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer  # noqa: PLC0415
+
+    return snowballstemmer.stemmer("english")
