@@ -136,10 +136,10 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.suite == "reader":
-        return _evaluate_reader(arguments)
     if arguments.suite == "retrieval":
         return _evaluate_retrieval(arguments)
+    if arguments.suite != "questions":
+        return _evaluate_suite(arguments)
     arguments.out = arguments.out or Path("runs/eval")
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -172,13 +172,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return ANSWERED
 
 
-def _evaluate_reader(arguments: argparse.Namespace) -> int:
+def _evaluate_suite(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # noqa: PLC0415
 
-    from qa.evaluation import reader_suite  # noqa: PLC0415
+    from qa.evaluation import conversation_suite, reader_suite  # noqa: PLC0415
     from qa.reader import Reader  # noqa: PLC0415
 
-    out = arguments.out or Path("runs/reader")
+    out = arguments.out or Path("runs", arguments.suite)
     with tqdm(unit=" questions", disable=None) as bar:
 
         def progress(what: str, done: int, of: int) -> None:
@@ -187,10 +187,12 @@ def _evaluate_reader(arguments: argparse.Namespace) -> int:
                 bar.set_description(what)
             bar.update(done - bar.n)
 
-        reader = Reader(arguments.weights) if arguments.weights else None
-        summary = reader_suite.run(out, arguments.limit, reader, progress)
-    print(reader_suite.table(summary))
-    print(f"\nsummary: {out}")
+        if arguments.suite == "reader":
+            reader = Reader(arguments.weights) if arguments.weights else None
+            table = reader_suite.table(reader_suite.run(out, arguments.limit, reader, progress))
+        else:
+            table = conversation_suite.table(conversation_suite.evaluate(out, arguments.limit, progress))
+    print(f"{table}\n\nsummary: {out}")
     return ANSWERED
 
 
@@ -406,16 +408,16 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=Path,
         metavar="DIR",
-        help="where records and summary go (default: runs/eval, runs/reader, runs/retrieval)",
+        help="where records and summary go (default: runs/eval, or runs/SUITE)",
     )
     evaluate.add_argument("--k", type=int, default=PASSAGES_READ, metavar="N", help="passages to read")
     evaluate.add_argument("--min-confidence", type=_probability, metavar="P", help="threshold, 0 to 1")
     evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
     evaluate.add_argument(
         "--suite",
-        choices=("questions", "reader", "retrieval"),
+        choices=("questions", "reader", "retrieval", "conversations"),
         default="questions",
-        help="what is measured: answers to QUESTIONS, or the reader or retrieval on public sets "
+        help="what is measured: answers to QUESTIONS, the reader or retrieval on public sets, or follow-ups "
         "(default: %(default)s)",
     )
     evaluate.add_argument(

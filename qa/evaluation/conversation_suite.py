@@ -109,18 +109,21 @@ def carried(path: Path) -> dict[str, Any]:
 
 
 def goals_missed(summary: dict[str, Any]) -> list[str]:
-    """In words: the resolved question must beat both others, and unrelated histories must not hurt."""
+    """In words: the resolved question must beat both others, and unrelated histories must not hurt.
+    Shares of no question at all, None, say nothing."""
     missed = []
     for name, ways in summary["sets"].items():
         for measure in ("recall@5", "right"):
-            missed += [
-                f"{name}: {measure} resolved {ways['resolved'][measure]:.1%}, {other} {ways[other][measure]:.1%}"
-                for other in ("raw", "concatenated")
-                if ways["resolved"][measure] <= ways[other][measure]
-            ]
-        lost = ways["alone"]["right"] - ways["after another conversation"]["right"]
-        if lost > MOST_LOST:
-            missed.append(f"{name}: stand-alone questions lose {100 * lost:.1f} points after another topic")
+            resolved = ways["resolved"][measure]
+            for other in ("raw", "concatenated"):
+                if resolved is not None and resolved <= ways[other][measure]:
+                    missed.append(
+                        f"{name}: {measure} resolved {resolved:.1%}, {other} {ways[other][measure]:.1%}"
+                    )
+        before, after = (ways[way]["right"] for way in ("alone", "after another conversation"))
+        if before is not None and before - after > MOST_LOST:
+            lost = 100 * (before - after)
+            missed.append(f"{name}: stand-alone questions lose {lost:.1f} points after another topic")
     return missed
 
 
@@ -138,6 +141,6 @@ def table(summary: dict[str, Any]) -> str:
             )
         lines.append("")
     for name, figures in summary["carried"].items():
-        shares = "   ".join(f"{key} {100 * figures[key]:.1f}" for key in ("precision", "recall", "f1"))
-        lines.append(f"words carried over, {name} ({figures['n']} questions): {shares}")
+        words = "   ".join(f"{key} {100 * figures[key]:.1f}" for key in ("precision", "recall", "f1"))
+        lines.append(f"words carried over, {name} ({figures['n']} questions): {words}")
     return "\n".join([*lines, *(f"goal missed     {missed}" for missed in goals_missed(summary))])
