@@ -115,11 +115,11 @@ def goals_missed(summary: dict[str, Any]) -> list[str]:
     for name, ways in summary["sets"].items():
         for measure in ("recall@5", "right"):
             resolved = ways["resolved"][measure]
-            for other in ("raw", "concatenated"):
-                if resolved is not None and resolved <= ways[other][measure]:
-                    missed.append(
-                        f"{name}: {measure} resolved {resolved:.1%}, {other} {ways[other][measure]:.1%}"
-                    )
+            missed += [
+                f"{name}: {measure} resolved {resolved:.1%}, {other} {ways[other][measure]:.1%}"
+                for other in ("raw", "concatenated")
+                if resolved is not None and resolved <= ways[other][measure]
+            ]
         before, after = (ways[way]["right"] for way in ("alone", "after another conversation"))
         if before is not None and before - after > MOST_LOST:
             lost = 100 * (before - after)
