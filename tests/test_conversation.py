@@ -58,6 +58,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "What did Philip Hammond say about troops?",
         ),
         (EMAIL, "Where are migrants put when they land?", "Where are migrants put when they land?"),
+        (
+            [("What did the EU launch last year?", "the EU's naval mission")],
+            "Who said that the start could come by July?",
+            "Who said that the start could come by July?",
+        ),
     ],
 )
 def test_a_follow_up_becomes_a_question_that_stands_alone(

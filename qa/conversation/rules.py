@@ -29,7 +29,11 @@ _BARE_DEMONSTRATIVE = re.compile(
     rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{_AUXILIARY}\b|happen\w*|mean\w*|take\b|compare\b|differ\b))",
     re.IGNORECASE,
 )
-_NAMED_DEMONSTRATIVE = re.compile(r"\b(?:this|that|these|those)\s+(?P<noun>[a-z][\w-]+)", re.IGNORECASE)
+_NAMED_DEMONSTRATIVE = re.compile(
+    # "said that the mission": a conjunction, which demonstrates nothing
+    rf"\b(?:this|that|these|those)\s+(?!(?:{'|'.join(sorted(FUNCTION_WORDS))})\b)(?P<noun>[a-z][\w-]+)",
+    re.IGNORECASE,
+)
 _THERE = re.compile(r"\bthere\b(?!\s+(?:is|are|was|were|been|be|a|an|any|no|to)\b)", re.IGNORECASE)
 _OPENING = re.compile(r"^(?:and|but|so|then|ok(?:ay)?|also)\b[\s,]*", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:what|how)\s+about\s+", re.IGNORECASE)
