@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Event
 from time import perf_counter
@@ -45,6 +46,12 @@ async def visited(build: Callable[[], Any]) -> AsyncIterator[httpx.AsyncClient]:
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+def played(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """In a thread: this one may already run the event loop of a browser."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(story())).result()
+
+
 def test_the_loading_page_is_there_at_once_and_every_other_address_waits_for_the_page() -> None:
     built = Event()
 
@@ -69,7 +76,7 @@ def test_the_loading_page_is_there_at_once_and_every_other_address_waits_for_the
             assert (await waiting).text == "the page"
             assert (await client.get("/")).text == "the page"
 
-    asyncio.run(story())
+    played(story)
 
 
 def test_a_page_that_cannot_be_built_is_said_and_nobody_waits_for_it() -> None:
@@ -82,7 +89,7 @@ def test_a_page_that_cannot_be_built_is_said_and_nobody_waits_for_it() -> None:
             assert state["ready"] is False and "log says why" in state["says"]
             assert (await client.get("/config")).status_code == 503
 
-    asyncio.run(story())
+    played(story)
 
 
 @pytest.mark.parametrize("options", [{}, {"accounts": True}], ids=["open", "accounts"])
