@@ -1,8 +1,10 @@
 """The decoder: from logits to spans that can only quote."""
 
 import itertools
+import re
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ def window(
     n = len(starts)
     return Window(
         passage=Passage.at(document, base, base + 2 * n),
+        text="x " * n,
         start_logits=np.array(starts, dtype=np.float32),
         end_logits=np.array(ends, dtype=np.float32),
         offsets=np.array([[2 * i, 2 * i + 1] for i in range(n)], dtype=np.int64).reshape(-1, 2),
@@ -56,6 +59,7 @@ def test_a_span_never_cuts_a_word() -> None:
     view = window([0, 9, 0], [0, 9, 0])
     whole = Window(
         view.passage,
+        view.text,
         view.start_logits,
         view.end_logits,
         view.offsets,
@@ -65,6 +69,39 @@ def test_a_span_never_cuts_a_word() -> None:
     )
     best = window_spans(whole)[0]
     assert (best.start, best.end) == (0, 3)
+
+
+def of_words(text: str, first: int, last: int) -> Window:
+    """A window over the words of a text, with the words from `first` to `last` as the likeliest span."""
+    words = list(re.finditer(r"\S+", text))
+    starts, ends = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.float32)
+    starts[first] = ends[last] = 5
+    whole = np.ones(len(words), dtype=bool)
+    offsets = np.array([word.span() for word in words], dtype=np.int64)
+    return Window(Passage.at("d", 0, len(text)), text, starts, ends, offsets, whole, whole, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "said"),
+    [
+        ("They found more than 200 people", 4, "more than 200"),
+        ("They found at least two people", 4, "at least two"),
+        ("In all as many as 1,200 drowned", 5, "as many as 1,200"),
+        ("They asked for more 200 times", 4, "200"),
+        ("It was more than Kerry said", 4, "Kerry"),
+        ("200 people", 0, "200"),
+    ],
+)
+def test_a_number_is_quoted_with_the_words_that_qualify_it(text: str, first: int, said: str) -> None:
+    best = window_spans(of_words(text, first, first))[0]
+    assert text[best.start : best.end] == said
+
+
+def test_words_that_another_span_quotes_are_not_quoted_again_before_a_number() -> None:
+    view = of_words("far more than 200 people", 1, 2)
+    view.start_logits[3] = view.end_logits[3] = 4
+    first, second = window_spans(view, limit=2)
+    assert (view.text[first.start : first.end], view.text[second.start : second.end]) == ("more than", "200")
 
 
 def test_an_empty_window_has_no_span() -> None:

@@ -30,6 +30,7 @@ class Window:
     """
 
     passage: Passage
+    text: str  # of the passage
     start_logits: NDArray[np.float32]
     end_logits: NDArray[np.float32]
     offsets: NDArray[np.int64]  # (context tokens, 2)
@@ -53,23 +54,53 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
     scores[(last < first) | (last - first >= MAX_ANSWER_TOKENS)] = -np.inf
 
     spans: list[Span] = []
+    taken = np.zeros(length, dtype=bool)
     while len(spans) < limit:
         start, end = divmod(int(scores.argmax()), length)  # the first maximum: ties repeat
-        if scores[start, end] == -np.inf:
+        score = float(scores[start, end])
+        if score == -np.inf:
             break
+        qualified = _with_qualifier(window, start)
+        if not taken[qualified:start].any():
+            start = qualified
+        taken[start : end + 1] = True
         base = window.passage.start
         spans.append(
             Span(
                 document_id=window.passage.document_id,
                 start=base + int(window.offsets[start, 0]),
                 end=base + int(window.offsets[end, 1]),
-                score=float(scores[start, end]),
+                score=score,
                 null_score=window.null_score,
                 passage_id=window.passage.id,
             )
         )
         scores[(first <= end) & (last >= start)] = -np.inf  # whatever overlaps it
     return spans
+
+
+_QUALIFIER = re.compile(
+    r"\b(?:(?:(?:no|not|well)\s+)?(?:(?:more|less|fewer|greater)\s+than|over|under)|at\s+(?:least|most)|up\s+to"
+    r"|as\s+(?:many|much|few|little)\s+as|about|around|nearly|almost|roughly|approximately|some|only|an\s+estimated"
+    r"|close\s+to)\s+$",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(
+    r"[$€£¥]?\s?\d|(?:a\s+)?(?:half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty"
+    r"|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?|millions?|billions?)\b",
+    re.IGNORECASE,
+)
+
+
+def _with_qualifier(window: Window, start: int) -> int:
+    """Where the span begins with the "more than" before its number: "200" for "more than 200" would be
+    the documents' words, and yet not what they say."""
+    at = int(window.offsets[start, 0])
+    found = _QUALIFIER.search(window.text, max(0, at - 24), at) if _NUMBER.match(window.text, at) else None
+    if found is None:
+        return start
+    tokens = np.flatnonzero(window.starts_word[:start] & (window.offsets[:start, 0] == found.start()))
+    return int(tokens[0]) if len(tokens) else start
 
 
 def best_spans(windows: Iterable[Window]) -> list[Span]:

@@ -70,17 +70,17 @@ class Reader:
         import torch  # noqa: PLC0415
 
         pieces = [
-            (passage, piece)
+            (passage, text, piece)
             for passage, text in passages
             for piece in _encode(self._tokenizer, question, text)
         ]
         # Batches of like length waste no work on padding; the order is fixed, so results repeat.
-        pieces.sort(key=lambda item: (len(item[1]), item[0].document_id, item[0].start))
+        pieces.sort(key=lambda item: (len(item[2]), item[0].document_id, item[0].start))
         for i in range(0, len(pieces), BATCH_WINDOWS):
             batch = pieces[i : i + BATCH_WINDOWS]
-            width = max(len(piece) for _, piece in batch)
+            width = max(len(piece) for *_, piece in batch)
             ids, types, mask = (np.zeros((len(batch), width), dtype=np.int64) for _ in range(3))
-            for row, (_, piece) in enumerate(batch):
+            for row, (*_, piece) in enumerate(batch):
                 ids[row, : len(piece)] = piece.ids
                 types[row, : len(piece)] = piece.type_ids
                 mask[row, : len(piece)] = 1
@@ -92,8 +92,8 @@ class Reader:
                 )
             starts = output.start_logits.float().numpy()  # (batch, width)
             ends = output.end_logits.float().numpy()
-            for row, (passage, piece) in enumerate(batch):
-                yield _window(passage, piece, starts[row], ends[row])
+            for row, (passage, text, piece) in enumerate(batch):
+                yield _window(passage, text, piece, starts[row], ends[row])
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -132,7 +132,7 @@ def _encode(tokenizer: Tokenizer, question: str, text: str) -> Iterator[Encoding
         yield tokenizer.post_process(head, piece)
 
 
-def _window(passage: Passage, piece: Encoding, starts: Any, ends: Any) -> Window:
+def _window(passage: Passage, text: str, piece: Encoding, starts: Any, ends: Any) -> Window:
     context = np.flatnonzero(np.asarray(piece.sequence_ids, dtype=np.float64) == 1)
     offsets = np.asarray(piece.offsets, dtype=np.int64)[context].reshape(-1, 2)
     words = np.asarray(piece.word_ids, dtype=np.float64)[context]
@@ -145,6 +145,7 @@ def _window(passage: Passage, piece: Encoding, starts: Any, ends: Any) -> Window
         ends_word[change] = True
     return Window(
         passage=passage,
+        text=text,
         start_logits=starts[context],
         end_logits=ends[context],
         offsets=offsets,
