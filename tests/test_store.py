@@ -408,6 +408,33 @@ def test_search_goes_on_from_memory_where_the_vector_file_cannot_be_written(tmp_
     store.close()
 
 
+@pytest.mark.parametrize("damage", ["garbled", "cut short", "deleted"])
+def test_damaged_words_are_arranged_again(tmp_path: Path, damage: str) -> None:
+    store = local(tmp_path)
+    store.put([A, B])
+    expected = store.search_lexical("vessels", 9)
+    store.close()
+    assert expected
+    for suffix in sorted({file.suffix for file in (tmp_path / "words.tantivy").iterdir()}):
+        for file in (tmp_path / "words.tantivy").glob(f"*{suffix}"):
+            content = file.read_bytes()
+            if damage == "deleted":
+                file.unlink()
+            else:
+                file.write_bytes(content[: len(content) // 2] if damage == "cut short" else content[::-1])
+        store = local(tmp_path)
+        assert store.search_lexical("vessels", 9) == expected, suffix
+        store.close()
+
+
+def test_words_are_searched_from_memory_where_their_folder_cannot_be_written(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    (tmp_path / "words.tantivy").write_text("stands in the way")
+    store.put([A])
+    assert store.search_lexical("Moskva", 9)[0][0] == A.passages[0].id
+    store.close()
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""The embedded store: one truth, one derived file.
+"""The embedded store: one truth, and what is derived from it to search fast.
 
-`corpus.sqlite3` holds documents, passages, their vectors and a full-text index, each change in one
-transaction: a killed run leaves the last committed state. `vectors.faiss` (see `vectors.py`) is derived
-from it and rebuilt whenever it does not belong to the database's generation.
+`corpus.sqlite3` holds documents, passages and their vectors, each change in one transaction: a killed run
+leaves the last committed state. `vectors.faiss` (see `vectors.py`) and `words.tantivy` (see `lexical.py`)
+are derived from it, and brought into step by the first search that finds them of another generation.
 
 One connection reads, another writes: in write-ahead mode a reader sees the last commit and never waits
 for a writer, be it a thread of this process or another process.
@@ -11,7 +11,7 @@ for a writer, be it a thread of this process or another process.
 from __future__ import annotations
 
 import json
-import re
+import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -24,15 +24,14 @@ import numpy as np
 from qa.errors import BadIndex
 from qa.store.base import DocumentInfo, Indexed, Vectors
 from qa.store.database import DATABASE, damaged, foreign, open_reader, open_writer, transaction
-from qa.store.stored_vectors import StoredVectors
+from qa.store.lexical import WordFolder
+from qa.store.stored import Stored
 from qa.store.vectors import VectorFile
 from qa.types import Document, Passage, Range, Skipped
-from qa.words import FUNCTION_WORDS
 
 VECTORS = "vectors.faiss"
-SCHEMA = "2"
-MOST_TERMS = 64  # of a lexical query
-WORD = re.compile(r"\d{1,3}(?:,\d{3})+\b|\w+")  # 1,200 is one word
+WORDS = "words.tantivy"
+SCHEMA = "3"
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -46,14 +45,14 @@ CREATE TABLE documents (
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
-    start INTEGER NOT NULL, end INTEGER NOT NULL, vector BLOB NOT NULL
+    start INTEGER NOT NULL, end INTEGER NOT NULL,
+    text TEXT NOT NULL,  -- so that showing a hit does not load its whole document
+    vector BLOB NOT NULL
 );
 CREATE INDEX passages_of_document ON passages (document_id);
 -- The last change, an addition or a removal, of every passage that is or was here: derived files catch up.
 CREATE TABLE changes (passage_id INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE INDEX changes_of_generation ON changes (generation);
--- The words of each passage, so that showing a hit does not load its whole document; and its title.
-CREATE VIRTUAL TABLE words USING fts5 (title, text, tokenize = 'porter unicode61 remove_diacritics 2');
 CREATE TABLE skipped (path TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 """
 GENERATION = "SELECT value FROM meta WHERE key = 'generation'"
@@ -72,6 +71,8 @@ class LocalStore:
         self._writer_lock = Lock()
         self._vectors = VectorFile(folder / VECTORS)
         self._vectors_lock = Lock()
+        self._words = WordFolder(folder / WORDS)
+        self._words_lock = Lock()
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -112,6 +113,8 @@ class LocalStore:
         # The database goes last: a write-ahead log that stayed alone could be taken for a later one's.
         names = [VECTORS, f"{DATABASE}-shm", f"{DATABASE}-wal", DATABASE]
         try:
+            if (folder / WORDS).exists():
+                shutil.rmtree(folder / WORDS)
             for path in (*folder.glob(f"{VECTORS}.*.part"), *(folder / name for name in names)):
                 path.unlink(missing_ok=True)
         except OSError as error:
@@ -166,8 +169,8 @@ class LocalStore:
 
     def passages(self, passage_ids: Sequence[int]) -> list[tuple[Passage, str]]:
         rows = self._read(
-            "SELECT passages.id, document_id, start, end, words.text FROM passages "
-            "JOIN words ON words.rowid = passages.id WHERE passages.id IN (SELECT value FROM json_each(?))",
+            "SELECT id, document_id, start, end, text FROM passages "
+            "WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(passage_ids)),),
         )
         found = {row[0]: (Passage(*row[:4]), str(row[4])) for row in rows}
@@ -182,9 +185,7 @@ class LocalStore:
             where, values = _only(documents, "document_id")
             allowed = [row[0] for row in self._read(f"SELECT id FROM passages{where}", values)]
         with self._vectors_lock:
-            with self._reading() as cursor:  # generation and vectors of the same moment
-                generation = int(cursor.execute(GENERATION).fetchone()[0])
-                self._vectors.refresh(generation, StoredVectors(cursor))
+            self._refresh(self._vectors)
             # FAISS keeps any of the passages that share the k-th score (copies of a paragraph do): ask
             # for more until all of them are there to be ordered by id.
             ask = k + 1
@@ -197,18 +198,9 @@ class LocalStore:
     def search_lexical(
         self, query: str, k: int, documents: Collection[str] | None = None
     ) -> list[tuple[int, float]]:
-        terms = _terms(query)
-        if not terms:
-            return []
-        where, values = _only(documents, "document_id")
-        # The + keeps SQLite from running the search once for each of the chosen passages.
-        chosen = f" AND +rowid IN (SELECT id FROM passages{where})" if where else ""
-        rows = self._read(
-            f"SELECT rowid, -bm25(words) AS score FROM words WHERE words MATCH ?{chosen} "
-            "ORDER BY score DESC, rowid LIMIT ?",
-            (" OR ".join(f'"{term}"' for term in terms), *values, k),
-        )
-        return [(int(passage_id), float(score)) for passage_id, score in rows]
+        with self._words_lock:
+            self._refresh(self._words)
+        return self._words.search(query, k, documents)
 
     def keep_skipped(self, skipped: Sequence[Skipped]) -> None:
         with self._writing() as cursor:
@@ -221,10 +213,10 @@ class LocalStore:
         return [Skipped(*row) for row in self._read("SELECT path, reason FROM skipped ORDER BY path")]
 
     @contextmanager
-    def vectors(self) -> Iterator[StoredVectors]:
+    def vectors(self) -> Iterator[Stored]:
         """All vectors as the database holds them, at one moment."""
         with self._reading() as cursor:
-            yield StoredVectors(cursor)
+            yield Stored(cursor)
 
     def close(self) -> None:
         with self._writer_lock, self._reader_lock:
@@ -258,10 +250,11 @@ class LocalStore:
             cursor.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             with suppress(OSError):  # left by a deleted database, whose generations come again
                 (self._folder / VECTORS).unlink(missing_ok=True)
+            shutil.rmtree(self._folder / WORDS, ignore_errors=True)
 
     def _is_foreign(self) -> bool:
         names = {row[0] for row in self._read("SELECT name FROM sqlite_master")}
-        return bool(names) and not names >= {"meta", "documents", "passages", "words"}
+        return bool(names) and not names >= {"meta", "documents", "passages"}
 
     def _check(self, settings: Mapping[str, str]) -> None:
         """Raises `BadIndex` where the database is another program's, damaged, or was made with another
@@ -284,6 +277,16 @@ class LocalStore:
     def _read(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._reading() as cursor:
             return cursor.execute(sql, values).fetchall()
+
+    def _refresh(self, derived: VectorFile | WordFolder) -> None:
+        """Bring what is derived into step, over a connection of its own: others read meanwhile."""
+        if derived.generation == self.generation:
+            return
+        with (
+            closing(open_reader(self._folder)) as connection,
+            transaction(connection, "DEFERRED", self._folder) as cursor,  # one moment
+        ):
+            derived.refresh(int(cursor.execute(GENERATION).fetchone()[0]), Stored(cursor))
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Cursor]:
@@ -322,21 +325,21 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     )
     vectors = np.ascontiguousarray(item.vectors, dtype="<f4")
     cursor.executemany(
-        "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?)",
         (
-            (passage.id, document.id, passage.start, passage.end, vector.tobytes())
+            (
+                passage.id,
+                document.id,
+                passage.start,
+                passage.end,
+                document.text[passage.start : passage.end],
+                vector.tobytes(),
+            )
             for passage, vector in zip(item.passages, vectors, strict=True)
         ),
     )
     cursor.executemany(
         f"INSERT OR REPLACE INTO changes VALUES (?, {NEXT})", ((passage.id,) for passage in item.passages)
-    )
-    cursor.executemany(
-        "INSERT INTO words (rowid, title, text) VALUES (?, ?, ?)",
-        (
-            (passage.id, document.title, document.text[passage.start : passage.end])
-            for passage in item.passages
-        ),
     )
 
 
@@ -344,7 +347,6 @@ def _delete(cursor: sqlite3.Cursor, document_ids: Collection[str]) -> int:
     """Deletes these documents; how many there were."""
     where, values = _only(document_ids, "document_id")
     cursor.execute(f"INSERT OR REPLACE INTO changes SELECT id, {NEXT} FROM passages{where}", values)
-    cursor.execute(f"DELETE FROM words WHERE rowid IN (SELECT id FROM passages{where})", values)
     cursor.execute(f"DELETE FROM passages{where}", values)
     where, values = _only(document_ids, "id")
     return cursor.execute(f"DELETE FROM documents{where}", values).rowcount
@@ -372,20 +374,3 @@ def _numbers(blob: bytes) -> tuple[int, ...]:
 def _ranges(blob: bytes) -> tuple[Range, ...]:
     edges = _numbers(blob)
     return tuple(zip(edges[::2], edges[1::2], strict=True))
-
-
-def _terms(query: str) -> list[str]:
-    """The words to look for, as FTS5 phrases, at most MOST_TERMS; stop words only where there is nothing
-    else. A number is looked for as it is written with and without commas."""
-    words = list(dict.fromkeys(WORD.findall(query.lower())))
-    telling = [word for word in words if word not in FUNCTION_WORDS] or words
-    forms = (form for word in telling for form in (_written(word) if word[0].isdigit() else [word]))
-    return list(dict.fromkeys(forms))[:MOST_TERMS]
-
-
-def _written(number: str) -> list[str]:
-    """1,200 and 1200 → both, as the tokenizer sees them: a comma parts words."""
-    digits = number.replace(",", "")
-    if not digits.isdecimal() or len(digits) < 4 or digits[0] == "0":
-        return number.split(",")
-    return [digits, f"{int(digits):,}".replace(",", " ")]

@@ -56,15 +56,15 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._index: Any = None
-        self._generation = -1
+        self.generation = -1  # of the passages that are in memory
 
     def refresh(self, generation: int, passages: Passages) -> None:
         """Make sure that the index is the one of this generation."""
-        if self._generation == generation:
+        if self.generation == generation:
             return
         if self._index is None:
-            self._index, self._generation = self._load()
-        count, on_disk = passages.count(), self._generation
+            self._index, self.generation = self._load()
+        count, on_disk = passages.count(), self.generation
         changed = None if self._index is None or on_disk > generation else passages.changed_since(on_disk)
         if changed is None or len(changed) > REBUILT_FROM * count or _outgrown(self._index, count):
             self._index = _build(count, passages)
@@ -76,7 +76,7 @@ class VectorFile:
                 self._index.add_with_ids(vectors, ids)
             if len(changed) > WRITTEN_FROM * count:
                 self._save(generation)
-        self._generation = generation
+        self.generation = generation
 
     def search(self, query: Vectors, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
         """The k nearest ids, of `allowed` where given, as (id, inner product); best first, ties by id."""

@@ -1,4 +1,4 @@
-"""The vectors as the database holds them: BLOBs of little-endian float32, read a chunk at a time."""
+"""Vectors and texts as the database holds them, read a chunk at a time; vectors are little-endian float32."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from qa.store.vectors import Ids
 CHUNK = 20_000  # passages read at a time: 30 MB
 
 
-class StoredVectors:
-    """`qa.store.vectors.Passages` within one transaction of a database."""
+TEXTS = (
+    "SELECT passages.id, document_id, title || char(10) || passages.text FROM passages "
+    "JOIN documents ON documents.id = document_id"
+)
+
+
+class Stored:
+    """`qa.store.vectors.Passages` and `qa.store.lexical.Texts` within one transaction of a database."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
@@ -33,6 +39,15 @@ class StoredVectors:
     def changed_since(self, generation: int) -> Ids:
         rows = self._cursor.execute("SELECT passage_id FROM changes WHERE generation > ?", (generation,))
         return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def texts(self) -> Iterator[tuple[int, str, str]]:
+        yield from self._cursor.execute(f"{TEXTS} ORDER BY passages.id")
+
+    def texts_of(self, ids: Ids) -> Iterator[tuple[int, str, str]]:
+        yield from self._cursor.execute(
+            f"{TEXTS} WHERE passages.id IN (SELECT value FROM json_each(?)) ORDER BY passages.id",  # noqa: S608
+            (json.dumps(ids.tolist()),),
+        )
 
     def of(self, ids: Ids) -> tuple[Ids, Vectors]:
         rows = self._cursor.execute(
