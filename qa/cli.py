@@ -265,9 +265,12 @@ def _text(answer: Answer) -> str:
     if answer.asked_as != answer.question:
         lines.append(f"asked as: {answer.asked_as}")
     if not answer:
-        lines += ["The documents do not say.", answer.reason or ""]
-        return "\n".join(lines)
-    lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · read {answer.read} passages"]
+        lines += ["The documents do not say."] if answer.kind != "talk" else []
+        return "\n".join([*lines, answer.reason or ""])
+    if answer.note:
+        lines.append(answer.note)
+    else:
+        lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · read {answer.read} passages"]
     number = 0
 
     def cite(citation: Citation) -> str:

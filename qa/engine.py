@@ -13,7 +13,7 @@ from threading import Event
 from time import perf_counter
 from types import TracebackType
 
-from qa import confidence, conversation
+from qa import confidence, conversation, extracts, kinds
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
 from qa.indexing import SETTINGS, Progress, Report, alone, index_folder
@@ -35,6 +35,12 @@ MOST_TRIES = 10  # where the documents change while they are read
 MOST_CITATIONS = 5  # of one answer
 MOST_ALTERNATIVES = 3
 LIKELY_ENOUGH_TO_SHOW = 0.05  # a different answer beside the best one
+
+
+TALK = (
+    "I quote what the documents say: ask about something in them, for example who did something, when, "
+    "where, why or how many; which documents mention a name; or what they are about."
+)
 
 
 class _Changed(Exception):
@@ -90,14 +96,19 @@ class QA:
         """
         self._check(question, k, documents)
         begin = perf_counter()
-        asked_as = conversation.resolve(question, history)
+        wanted, asked_as = kinds.wanted(question), question
+        if wanted.kind not in ("talk", "overview"):
+            asked_as = conversation.resolve(question, history)
+            wanted = kinds.wanted(asked_as)
+        if (found := self._looked_up(wanted, question, asked_as, documents)) is not None:
+            return replace(found, seconds={"total": perf_counter() - begin})
         for _ in range(MOST_TRIES):
             hits = retrieve(asked_as, self.store, self.embedder, k, documents)
             retrieved = perf_counter()
             spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
             read = perf_counter()
             try:
-                answer = self._decide(question, asked_as, hits, spans, documents, min_confidence)
+                answer = self._decide(question, asked_as, wanted, hits, spans, documents, min_confidence)
             except _Changed:  # another thread removed or replaced what was just read
                 continue
             break
@@ -197,10 +208,25 @@ class QA:
         if unknown:
             raise BadQuestion(_unknown(sorted(unknown)))
 
+    def _looked_up(
+        self, wanted: kinds.Wanted, question: str, asked_as: str, documents: Collection[str] | None
+    ) -> Answer | None:
+        """The answer to a question that nothing need be read for; None where it must be read for."""
+        base = Answer(question, asked_as, None, 0.0, kind=wanted.kind, receipt=self._receipt())
+        if wanted.kind == "talk":
+            return replace(base, reason=TALK)
+        look_up = {"overview": extracts.overview, "mentions": extracts.mentions}.get(wanted.kind)
+        found = look_up(wanted.about, self.store, documents) if look_up else None
+        if found is None:
+            return None
+        citations, note = found
+        return replace(base, text=citations[0].quote, confidence=1.0, citations=citations, note=note)
+
     def _decide(
         self,
         question: str,
         asked_as: str,
+        wanted: kinds.Wanted,
         hits: Sequence[Hit],
         spans: Sequence[Span],
         documents: Collection[str] | None,
@@ -222,10 +248,14 @@ class QA:
             hits=tuple(hits),
             read=len(hits),
             receipt=self._receipt(),
+            kind="list" if wanted.kind == "list" else "fact",
         )
         if not probabilities or best < threshold:
             whole = len(hits) == self.store.passage_count(documents)
-            return replace(base, reason=self._reason(hits, best, threshold, whole))
+            reason = self._reason(hits, best, threshold, whole)
+            if wanted.kind == "mentions":
+                reason = f"No sentence mentions “{wanted.about}”. {reason}"
+            return replace(base, reason=reason)
 
         ids = sorted({span.document_id for places in shown for span in places})
         sources = {document_id: self._source(document_id, hits) for document_id in ids}
@@ -235,6 +265,8 @@ class QA:
             )
             for places in shown
         ]
+        if wanted.kind == "list":
+            cited = [tuple(extracts.enumeration(citation) for citation in places) for places in cited]
         sentence = cited[0][0].sentence_range
         return replace(
             base,

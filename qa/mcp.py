@@ -57,7 +57,7 @@ class OtherAnswer:
 @dataclass(frozen=True)
 class Asked:
     """`confidence` is the probability, 0 to 1, that the first quote answers. `reason` says why there is no
-    answer."""
+    answer, `note` what the quotes are where they are no answer: an extract, or all mentions of something."""
 
     answered: bool
     asked_as: str
@@ -65,6 +65,7 @@ class Asked:
     places: list[Place]
     other_answers: list[OtherAnswer]
     reason: str | None
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def build_server(qa: QA) -> MCPServer[Any]:
 
 
 def _asked(answer: Answer) -> Asked:
+    said = "" if answer.kind == "talk" else "The documents do not say. "
     return Asked(
         answered=bool(answer),
         asked_as=answer.asked_as,
@@ -155,7 +157,8 @@ def _asked(answer: Answer) -> Asked:
             OtherAnswer(round(other.confidence, 4), [_place(citation) for citation in other.citations])
             for other in answer.alternatives
         ],
-        reason=None if answer else f"The documents do not say. {answer.reason or ''}".strip(),
+        reason=None if answer else f"{said}{answer.reason or ''}".strip(),
+        note=answer.note,
     )
 
 

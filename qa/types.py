@@ -199,7 +199,9 @@ class Answer:
     `text` is the quote of the best citation, or None. `citations` are the places that give this
     answer, best first. `confidence` is the calibrated probability, 0 to 1, that the best span is
     right, also when it was too low to answer. `asked_as` is the question that was really asked:
-    differs from `question` for a follow-up. `read` counts the passages read, `seconds` the wall
+    differs from `question` for a follow-up. `kind` is what was asked for (`qa.kinds`): of an "overview" or
+    of "mentions" the citations are what was looked up, not one answer in several places, and `note` says
+    what they are. `read` counts the passages read, `seconds` the wall
     time of each stage. `receipt` names what produced the answer (versions, weights, index), for
     `qa verify`.
     """
@@ -215,6 +217,8 @@ class Answer:
     read: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     receipt: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "fact"
+    note: str | None = None
 
     def __bool__(self) -> bool:
         return self.text is not None
@@ -228,6 +232,8 @@ class Answer:
             "text": self.text,
             "confidence": round(self.confidence, 4),
             "reason": self.reason,
+            "kind": self.kind,
+            "note": self.note,
             "citations": [citation.to_dict() for citation in self.citations],
             "alternatives": [alternative.to_dict() for alternative in self.alternatives],
             "hits": [hit.to_dict() for hit in self.hits],

@@ -1,4 +1,5 @@
-"""Why the documents do not say: one of four causes, told so that the reader knows what to change."""
+"""Why the documents do not say, or were not asked: one of five causes, told so that the reader knows what
+to change."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from qa.engine import QA
     from qa.types import Answer
 
-Kind = Literal["nothing", "similar", "below", "excluded"]
+Kind = Literal["nothing", "similar", "below", "excluded", "talk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ def cause(
 ) -> Cause:
     """The cause of an abstention. Where sources were left out, all of them are asked, to tell whether
     the choice is the cause."""
+    if answer.kind == "talk":
+        return Cause("talk", answer.reason or "", whole=False)
     whole = answer.read == qa.store.passage_count(documents)
     asked_for = qa.min_confidence if min_confidence is None else min_confidence
     if documents is not None:

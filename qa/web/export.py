@@ -74,7 +74,8 @@ footer, .asked {{ color: #555; font-size: .875rem; overflow-wrap: anywhere; }}
 def _groups(answer: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
     """The answer, then each other answer that the documents give, with the places that give it."""
     if answer["citations"]:
-        yield f"{_flat(answer['text'])} ({answer['confidence']:.0%} sure)", answer["citations"]
+        heading = answer.get("note") or f"{_flat(answer['text'])} ({answer['confidence']:.0%} sure)"
+        yield heading, answer["citations"]
     for other in answer["alternatives"]:
         heading = f"The documents also say: {_flat(other['text'])} ({other['confidence']:.0%} sure)"
         yield heading, other["citations"]

@@ -44,8 +44,10 @@ def found(answer: Json) -> str:
 
     `answer` is `Answer.to_dict()` of an answer that does not abstain.
     """
-    best, *further = answer["citations"]
     numbers = _numbered(answer)
+    if answer.get("note"):  # conversations that were kept before there were notes have none
+        return _looked_up(answer, numbers)
+    best, *further = answer["citations"]
     also = "".join(f"<li>{_place(citation, numbers)}</li>" for citation in further)
     return (
         '<div class="answer">'
@@ -58,8 +60,26 @@ def found(answer: Json) -> str:
     )
 
 
+def _looked_up(answer: Json, numbers: Numbers) -> str:
+    """An extract, or all mentions of something: sentences under the titles of their documents."""
+    by_document: dict[str, list[Json]] = {}
+    for citation in answer["citations"]:
+        by_document.setdefault(citation["document"], []).append(citation)
+    parts = "".join(
+        f"<h3>{joined([_title(citations[0]), date(citations[0]['date'])])}</h3>"
+        + "".join(f'<p dir="auto">{_sentence(each)} {_link(each, numbers)}</p>' for each in citations)
+        for citations in by_document.values()
+    )
+    return (
+        f'<div class="answer looked-up"><p class="note" dir="auto">{escape(answer["note"])}</p>{parts}'
+        f"{_meta(answer)}</div>"
+    )
+
+
 def not_found(answer: Json, cause: Cause, titles: Mapping[str, str]) -> str:
     """Why there is no answer, and which passages come nearest. `titles` names documents by their ids."""
+    if cause.kind == "talk":
+        return f'<div class="answer talk"><p dir="auto">{escape(cause.sentence)}</p></div>'
     nearest = "".join(_nearest(hit, titles) for hit in answer["hits"][:NEAREST_PASSAGES])
     whole = '<p class="whole">Every passage was read.</p>' if cause.whole and answer["hits"] else ""
     return (
@@ -136,10 +156,12 @@ def _nearest(hit: Json, titles: Mapping[str, str]) -> str:
 
 
 def _meta(answer: Json) -> str:
-    facts = [_confidence(answer["confidence"]) if answer["answered"] else ""]
+    looked_up = bool(answer.get("note"))
+    facts = [_confidence(answer["confidence"]) if answer["answered"] and not looked_up else ""]
     passages = "1 passage" if answer["read"] == 1 else f"{answer['read']:,} passages"
     seconds = answer["seconds"].get("total")
-    facts.append(f"read {passages}" + (f" in {seconds * 1000:,.0f} ms" if seconds is not None else ""))
+    done = "looked up" if looked_up else f"read {passages}"
+    facts.append(done + (f" in {seconds * 1000:,.0f} ms" if seconds is not None else ""))
     if answer["asked_as"] != answer["question"]:
         facts.append(
             f'<span class="asked-as">asked as: {isolated(answer["asked_as"])}</span> '

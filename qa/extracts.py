@@ -1,0 +1,111 @@
+"""Answers that are looked up rather than read: the openings of documents, the sentences with given words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from qa import kinds
+from qa.store.base import Store
+from qa.types import Citation, Document
+from qa.words import content_words, stem
+
+MOST_DOCUMENTS = 20  # in one overview
+OPENING = 3  # sentences, where one document is summed up
+LEAST_WORDS = 8  # of a sentence that tells something
+MOST_PASSAGES = 300  # looked through for mentions
+MOST_MENTIONS = 20  # shown
+
+
+def overview(
+    about: str, store: Store, documents: Collection[str] | None
+) -> tuple[tuple[Citation, ...], str] | None:
+    """The opening sentences of the documents, and what they are an extract of; None where `about` names
+    neither one of them nor all."""
+    infos = [info for info in store.documents() if documents is None or info.id in documents]
+    chosen = kinds.which(about, len(infos))
+    if chosen is not None:
+        infos = infos[chosen : chosen + 1]
+    elif not kinds.is_everything(about):
+        subject = {stem(word) for word in content_words(about)} - {"articl", "document", "text", "stori"}
+        infos = [
+            info for info in infos if subject and subject <= {stem(w) for w in content_words(info.title)}
+        ]
+    if not infos:
+        return None
+    length = OPENING if len(infos) == 1 else 1
+    citations = tuple(
+        citation for info in infos[:MOST_DOCUMENTS] for citation in _opening(store.document(info.id), length)
+    )
+    whole = "the document" if len(infos) == 1 else f"{len(infos):,} documents"
+    if len(infos) > MOST_DOCUMENTS:
+        whole = f"the first {MOST_DOCUMENTS} of {whole}"
+    return (
+        (citations, f"An extract, not a summary: how {whole} begin{'s' if len(infos) == 1 else ''}.")
+        if (citations)
+        else None
+    )
+
+
+def mentions(
+    about: str, store: Store, documents: Collection[str] | None
+) -> tuple[tuple[Citation, ...], str] | None:
+    """The sentences that hold all words of `about`, in any form, and how many there are; None for none."""
+    subject = [stem(word) for word in content_words(about)]
+    if not subject:
+        return None
+    hits = store.search_lexical(about, MOST_PASSAGES, documents)
+    ids = dict.fromkeys(passage.document_id for passage, _ in store.passages([id_ for id_, _ in hits]))
+    found = [
+        citation
+        for document_id in sorted(ids)
+        for citation in _sentences(store.document(document_id), about, set(subject))
+    ]
+    if not found:
+        return None
+    holding = len({citation.document.id for citation in found})
+    every = store.documents() if documents is None else documents
+    least = "at least " if len(hits) == MOST_PASSAGES else ""
+    shown = f"; the first {MOST_MENTIONS} are shown" if len(found) > MOST_MENTIONS else ""
+    sentences = "1 sentence" if len(found) == 1 else f"{len(found):,} sentences"
+    note = f"“{about}”: {least}{sentences} in {holding:,} of {len(every):,} documents{shown}."
+    return tuple(found[:MOST_MENTIONS]), note
+
+
+_NAME = (
+    r"(?:(?:the|an?|his|her|its|their)\s+(?:[\w’'-]+\s+){0,2})?"
+    r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?"
+)
+_ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
+
+
+def enumeration(citation: Citation) -> Citation:
+    """The whole enumeration of names or numbers that the quote is a part of within its sentence; the
+    quote itself where it is in none."""
+    document = citation.document
+    for found in _ENUMERATION.finditer(document.text, *citation.sentence_range):
+        if found.start() <= citation.start and citation.end <= found.end():
+            return Citation(document, *found.span())
+    return citation
+
+
+def _opening(document: Document, count: int) -> Iterator[Citation]:
+    """The first sentences that tell something, without the headline."""
+    for start, end in document.sentences:
+        sentence = document.text[start:end].strip()
+        if count and len(sentence.split()) >= LEAST_WORDS and sentence != document.title:
+            count -= 1
+            yield Citation(document, start, end)
+
+
+def _sentences(document: Document, about: str, subject: Collection[str]) -> Sequence[Citation]:
+    """The sentences that hold all of these words, quoted at the words where they stand together."""
+    citations = []
+    together = re.compile(r"\W+".join(map(re.escape, about.split())), re.IGNORECASE)
+    for start, end in document.sentences:
+        sentence = document.text[start:end]
+        if set(subject) <= {stem(word) for word in content_words(sentence)}:
+            found = together.search(sentence)
+            place = (start + found.start(), start + found.end()) if found else (start, end)
+            citations.append(Citation(document, *place))
+    return citations
