@@ -1,0 +1,167 @@
+"""Which questions are read for, and which are answered by looking something up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa import QA, extracts, kinds
+from qa.types import Citation, Document
+
+TALK = """
+hello / Hi there! / thanks / Thank you very much. / what can you do? / who are you / help
+good morning / how does this work? / Are you a robot? / What can I ask here? / bye
+How are you today?
+"""
+OVERVIEW = """
+What are these articles about? / what is this document about / Summarise the second one.
+summarize / Give me a short summary of the articles / What's in these files? / TL;DR
+sum up article 3 / an overview / Could you summarise the report on the coast guard?
+What is the last article about? / what is it all about?
+"""
+MENTIONS = """
+Which articles mention Frontex? / What is said about Malta? / where is the pope mentioned?
+How many documents talk about fishing? / Is Berlin mentioned anywhere?
+Do any of these documents mention ebola? / What do the documents say about the budget?
+find all mentions of Sea-Watch
+"""
+LIST = """
+Which countries are in the group? / What states were expected? / Name the ships.
+list all members / What are the names of the boats? / Who are the ministers
+Which five cities have applied? / What ships take part?
+"""
+FACT = """
+Who is the captain? / Hello is the name of which song? / What is Sea-Watch?
+How many articles did he write? / What did she say about Malta?
+When was the report about the dam published? / What is the book about Troy called?
+Who told reporters that NATO would have no combat role? / Which bus goes to the harbour?
+What does help cost? / What was the talk about? / how does the engine work?
+Why did he thank the crew? / Which article did he break? / What is the summary worth?
+What is the mission about? / Who summarised the findings? / Where is the hospital?
+What is the price of the third ticket? / Is the mayor ill?
+What is the minister angry about?
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "question"),
+    [
+        (kind, question.strip())
+        for kind, lines in {
+            "talk": TALK,
+            "overview": OVERVIEW,
+            "mentions": MENTIONS,
+            "list": LIST,
+            "fact": FACT,
+        }.items()
+        for question in lines.strip().replace("\n", " / ").split(" / ")
+    ],
+)
+def test_a_question_is_taken_for_what_it_asks(kind: str, question: str) -> None:
+    assert kinds.wanted(question).kind == kind
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_a_kind(question: str) -> None:
+    assert kinds.wanted(question).kind in ("fact", "list", "overview", "mentions", "talk")
+
+
+@pytest.mark.parametrize(
+    ("about", "place"),
+    [
+        ("the second one", 1),
+        ("article 3", 2),
+        ("the last document", 4),
+        ("the ninth", None),
+        ("the pope", None),
+    ],
+)
+def test_an_ordinal_names_one_of_the_documents(about: str, place: int | None) -> None:
+    assert kinds.which(about, 5) == place
+
+
+@pytest.fixture(scope="module")
+def qa(tmp_path_factory: pytest.TempPathFactory) -> QA:
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "a.txt").write_text(
+        "Harbour gets a new crane\n\nThe harbour of Port Ellin has bought a crane that lifts ninety tonnes.\n"
+        "The mayor, Ada Quill, opened it together with Tom Reed, Ann Shaw and Lee Wood.\n"
+    )
+    (folder / "b.txt").write_text(
+        "Storm breaks the old pier\n\nA storm in January broke the old pier of the town into three parts.\n"
+        "Repairing the pier will cost more than the crane did, the mayor said.\n"
+    )
+    return QA.build(folder, tmp_path_factory.mktemp("index"))
+
+
+def test_an_overview_quotes_how_each_document_begins(qa: QA) -> None:
+    answer = qa.ask("What are these documents about?")
+    assert [citation.quote.split()[1] for citation in answer.citations] == ["harbour", "storm"]
+    assert answer.kind == "overview" and "2 documents" in (answer.note or "")
+
+
+def test_one_document_is_summed_up_by_its_place_or_its_title(qa: QA) -> None:
+    for question in ("Summarise the second one.", "Summarise the text about the storm and the old pier"):
+        assert {citation.document.id for citation in qa.ask(question).citations} == {"b.txt"}
+
+
+def test_an_overview_keeps_to_the_chosen_documents(qa: QA) -> None:
+    answer = qa.ask("What are these documents about?", documents=["b.txt"])
+    assert {citation.document.id for citation in answer.citations} == {"b.txt"}
+
+
+def test_mentions_are_all_sentences_with_the_words_in_any_form_and_counted(qa: QA) -> None:
+    answer = qa.ask("Which documents mention cranes?")
+    assert [citation.document.id for citation in answer.citations] == ["a.txt", "a.txt", "b.txt"]
+    assert answer.note == "“cranes”: 3 sentences in 2 of 2 documents."
+    assert qa.ask("What is said about the mayor?").note == "“the mayor”: 2 sentences in 2 of 2 documents."
+
+
+def test_what_no_sentence_mentions_is_said_to_be_mentioned_nowhere(qa: QA) -> None:
+    answer = qa.ask("Which documents mention bitcoin?")
+    assert not answer and "No sentence mentions “bitcoin”" in (answer.reason or "")
+
+
+def test_a_greeting_gets_a_hint_and_no_quote(qa: QA) -> None:
+    answer = qa.ask("hello")
+    assert (
+        not answer and answer.kind == "talk" and not answer.citations and "ask about" in (answer.reason or "")
+    )
+
+
+def test_a_greeting_in_a_conversation_is_no_follow_up(qa: QA) -> None:
+    assert qa.ask("thanks", history=[("Who opened the crane?", "Ada Quill")]).asked_as == "thanks"
+
+
+def cited(text: str, quote: str) -> Citation:
+    document = Document("d", "t", text, "d", "0", sentences=((0, len(text)),))
+    return Citation(document, text.index(quote), text.index(quote) + len(quote))
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "whole"),
+    [
+        (
+            "It met in Egypt, Jordan, Algeria and Morocco in May.",
+            "Algeria",
+            "Egypt, Jordan, Algeria and Morocco",
+        ),
+        (
+            "A meeting between Fayez Seraj, Aref Khodja, and his colleague Marco Minniti.",
+            "Marco Minniti",
+            "Fayez Seraj, Aref Khodja, and his colleague Marco Minniti",
+        ),
+        ("He met Kerry in Rome, and Ban in Paris.", "Kerry", "Kerry"),
+        ("On 3 May, 200 people drowned.", "200", "200"),
+    ],
+)
+def test_an_item_of_an_enumeration_is_quoted_with_the_others(text: str, quote: str, whole: str) -> None:
+    assert extracts.enumeration(cited(text, quote)).quote == whole
+
+
+@given(st.text(alphabet="AB, and or.", min_size=1, max_size=60), st.data())
+def test_an_enumeration_holds_the_quote_and_stays_in_its_sentence(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    citation = cited(text, text)
+    whole = extracts.enumeration(Citation(citation.document, start, end))
+    assert 0 <= whole.start <= start < end <= whole.end <= len(text)
