@@ -398,3 +398,24 @@ def test_hostile_words_stay_words_in_what_is_copied() -> None:
 def _place(doc: Document, words: str) -> tuple[int, int]:
     cited = find(doc, words)
     return cited.start, cited.end
+
+
+def test_an_extract_says_that_it_is_one_and_claims_no_confidence() -> None:
+    note = "An extract, not a summary: how 2 documents begin."
+    answer = found(find(LETTER, "Nobody knew."), find(NOTE, "Ada King wrote it."), kind="overview", note=note)
+    html = card(answer)
+    assert note in html and "looked up in 213 ms" in html
+    assert "93 %" not in html and "Also says so" not in html
+    assert [title for title in ("A title", "A note") if title in html] == ["A title", "A note"]
+
+
+def test_mentions_stand_under_the_title_of_their_document() -> None:
+    note = "“Ada <b>”: 2 sentences in 1 of 1 documents."
+    html = card(found(find(LETTER, "Nobody"), find(LETTER, "Ada"), kind="mentions", note=note))
+    assert html.count("<h3>") == 1 and "“Ada &lt;b&gt;”" in html
+
+
+def test_a_hint_to_one_who_greets_is_no_verdict_on_the_documents() -> None:
+    answer = Answer("hello", "hello", None, 0.0, kind="talk", reason="I quote.")
+    html = render.not_found(answer.to_dict(), Cause("talk", "I quote.", whole=False), {})
+    assert "I quote." in html and "do not say" not in html and "Nearest" not in html

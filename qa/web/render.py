@@ -71,7 +71,7 @@ def _looked_up(answer: Json, numbers: Numbers) -> str:
         for citations in by_document.values()
     )
     return (
-        f'<div class="answer looked-up"><p class="note" dir="auto">{escape(answer["note"])}</p>{parts}'
+        f'<div class="answer {escape(answer["kind"])}"><p class="note" dir="auto">{escape(answer["note"])}</p>{parts}'
         f"{_meta(answer)}</div>"
     )
 
