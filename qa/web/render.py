@@ -71,8 +71,8 @@ def _looked_up(answer: Json, numbers: Numbers) -> str:
         for citations in by_document.values()
     )
     return (
-        f'<div class="answer {escape(answer["kind"])}"><p class="note" dir="auto">{escape(answer["note"])}</p>{parts}'
-        f"{_meta(answer)}</div>"
+        f'<div class="answer {escape(answer["kind"])}">'
+        f'<p class="note" dir="auto">{escape(answer["note"])}</p>{parts}{_meta(answer)}</div>'
     )
 
 
