@@ -15,8 +15,10 @@ import pytest
 
 from qa.errors import BadQuestion, QAError
 from qa.evaluation.squad import divide, read_set
+from qa.reader.model import WEIGHTS
+from qa.reader.weights import load
 from qa.training.noise import noisy
-from qa.training.train import Window, group_loss, read_config
+from qa.training.train import Config, Window, group_loss, read_config, train
 
 torch = pytest.importorskip("torch")
 TEXT = "The mill stands in Harlow. It was built by Ann Reed in 1820."
@@ -140,3 +142,22 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_learns(tmp_path: Path) -> 
     weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "killed")]
     assert weights[0] == weights[1]
     assert json.loads((tmp_path / "whole" / "training.json").read_text())["loss"] < 3
+
+
+@pytest.mark.slow
+def test_interpolated_weights_lie_between_the_base_and_the_trained_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squad(tmp_path / "train" / "tiny.json.gz")
+    monkeypatch.setenv("QA_DATA", str(tmp_path))
+    base = {name: p.detach() for name, p in load(WEIGHTS, torch.float32).named_parameters()}
+    moved = {}
+    for share in (0.0, 0.5, 1.0):
+        config = Config(
+            ["tiny"], "", str(WEIGHTS), steps=2, questions_per_step=4, learning_rate=3e-3, interpolation=share
+        )
+        train(config, tmp_path / str(share))
+        now = load(tmp_path / str(share), torch.float32).named_parameters()
+        moved[share] = sum(float((p.detach() - base[name]).abs().sum()) for name, p in now)
+    assert moved[0.0] < 0.1 * moved[0.5]
+    assert 0.4 < moved[0.5] / moved[1.0] < 0.6  # 8 bits round small steps away

@@ -56,6 +56,7 @@ class Config:
     shared_normalisation: bool = True
     noise: float = 0.0  # share of questions
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
+    interpolation: float = 1.0  # share of the trained weights in what is written, the base has the rest
     freeze_embeddings: bool = False
     seed: int = 13
     limit: int = 0  # questions; 0: all
@@ -108,6 +109,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
     windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
     model = _model(config).to(device).train()
     trained = [p for p in model.parameters() if p.requires_grad]
+    base = [p.detach().clone() for p in trained] if config.interpolation < 1 else []
     mean = [p.detach().clone() for p in trained] if config.averaging else []
     optimizer = torch.optim.AdamW(
         trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -163,6 +165,8 @@ def train(  # noqa: PLR0915 (one run, told in order)
             os.replace(out / "checkpoint.tmp", out / CHECKPOINT)  # noqa: PTH105
     for average, weight in zip(mean, trained, strict=False):
         weight.data.copy_(average)
+    for start, weight in zip(base, trained, strict=False):  # Wortsman et al. (CVPR 2022)
+        weight.data.lerp_(start, 1 - config.interpolation)
 
     save(model, out)
     for name in ("tokenizer.json", "tokenizer_config.json"):
