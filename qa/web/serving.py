@@ -6,6 +6,7 @@ no run history, and a content security policy that lets the browser talk to this
 
 from __future__ import annotations
 
+import logging
 import asyncio
 import errno
 import re
@@ -76,6 +77,8 @@ class Server:
             self.close()
 
     def close(self) -> None:
+        # Who still waits for an answer is let go, which uvicorn would report as an error of each.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
         self._thread.join(CLOSING_SECONDS)
 
