@@ -6,9 +6,9 @@ no run history, and a content security policy that lets the browser talk to this
 
 from __future__ import annotations
 
-import logging
 import asyncio
 import errno
+import logging
 import re
 import socket
 from collections.abc import Callable
