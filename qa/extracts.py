@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 
 from qa import kinds
 from qa.store.base import Store
-from qa.types import Citation, Document
+from qa.types import Citation, Document, Range
 from qa.words import content_words, stem
 
 MOST_DOCUMENTS = 20  # in one overview
@@ -37,14 +38,12 @@ def overview(
     citations = tuple(
         citation for info in infos[:MOST_DOCUMENTS] for citation in _opening(store.document(info.id), length)
     )
-    whole = "the document" if len(infos) == 1 else f"{len(infos):,} documents"
-    if len(infos) > MOST_DOCUMENTS:
-        whole = f"the first {MOST_DOCUMENTS} of {whole}"
-    return (
-        (citations, f"An extract, not a summary: how {whole} begin{'s' if len(infos) == 1 else ''}.")
-        if (citations)
-        else None
-    )
+    if not citations:
+        return None
+    if len(infos) == 1:
+        return citations, "An extract, not a summary: how the document begins."
+    most = f"the first {MOST_DOCUMENTS} of " if len(infos) > MOST_DOCUMENTS else ""
+    return citations, f"An extract, not a summary: how {most}{len(infos):,} documents begin."
 
 
 def mentions(
@@ -54,12 +53,14 @@ def mentions(
     subject = [stem(word) for word in content_words(about)]
     if not subject:
         return None
-    hits = store.search_lexical(about, MOST_PASSAGES, documents)
-    ids = dict.fromkeys(passage.document_id for passage, _ in store.passages([id_ for id_, _ in hits]))
+    hits = [id_ for id_, _ in store.search_lexical(about, MOST_PASSAGES, documents)]
+    places: dict[str, list[Range]] = {}
+    for passage, _ in store.passages(hits):
+        places.setdefault(passage.document_id, []).append((passage.start, passage.end))
     found = [
         citation
-        for document_id in sorted(ids)
-        for citation in _sentences(store.document(document_id), about, set(subject))
+        for document_id in sorted(places)
+        for citation in _sentences(store.document(document_id), places[document_id], about, set(subject))
     ]
     if not found:
         return None
@@ -72,9 +73,11 @@ def mentions(
     return tuple(found[:MOST_MENTIONS]), note
 
 
+# Atomic and looked for near the quote alone: a long line of names would take for ever.
+_AROUND = 600  # characters
 _NAME = (
-    r"(?:(?:the|an?|his|her|its|their)\s+(?:[\w’'-]+\s+){0,2})?"
-    r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?"
+    r"(?>(?:(?:the|an?|his|her|its|their)\s+(?:[\w’'-]+\s+){0,2})?"
+    r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?)"
 )
 _ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
 
@@ -83,7 +86,9 @@ def enumeration(citation: Citation) -> Citation:
     """The whole enumeration of names or numbers that the quote is a part of within its sentence; the
     quote itself where it is in none."""
     document = citation.document
-    for found in _ENUMERATION.finditer(document.text, *citation.sentence_range):
+    first, last = citation.sentence_range
+    near = max(first, citation.start - _AROUND), min(last, citation.end + _AROUND)
+    for found in _ENUMERATION.finditer(document.text, *near):
         if found.start() <= citation.start and citation.end <= found.end():
             return Citation(document, *found.span())
     return citation
@@ -98,14 +103,19 @@ def _opening(document: Document, count: int) -> Iterator[Citation]:
             yield Citation(document, start, end)
 
 
-def _sentences(document: Document, about: str, subject: Collection[str]) -> Sequence[Citation]:
-    """The sentences that hold all of these words, quoted at the words where they stand together."""
-    citations = []
+def _sentences(
+    document: Document, passages: Sequence[Range], about: str, subject: Collection[str]
+) -> Iterator[Citation]:
+    """The sentences of these passages that hold all of the words, quoted where they stand together."""
     together = re.compile(r"\W+".join(map(re.escape, about.split())), re.IGNORECASE)
-    for start, end in document.sentences:
+    within: set[Range] = set()
+    for start, end in passages:
+        first = bisect_left(document.sentences, start, key=lambda sentence: sentence[0])
+        last = bisect_left(document.sentences, end, key=lambda sentence: sentence[0])
+        within.update(document.sentences[first:last])
+    for start, end in sorted(within):
         sentence = document.text[start:end]
         if set(subject) <= {stem(word) for word in content_words(sentence)}:
             found = together.search(sentence)
             place = (start + found.start(), start + found.end()) if found else (start, end)
-            citations.append(Citation(document, *place))
-    return citations
+            yield Citation(document, *place)

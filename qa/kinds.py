@@ -50,8 +50,9 @@ _OVERVIEW = re.compile(
     r"(?:summary|overview|outline|gist)(?: of)?) ?(?P<whole>.*)"
     r"|(?:an? |the )?(?:overview|summary|gist|tl;?dr)(?: (?:of|for) (?P<part>.*))?"
 )
+# Each word has one way to match, or a long question would take for ever.
 _IS_DOCUMENTS = re.compile(
-    r"(?:(?:this|these|the|those|all|all of|my|your|it|them|everything|of|one|article|number"
+    r"(?:(?:this|these|the|those|all|my|your|it|them|everything|of|one|number"
     rf"|{'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)?|two|three|four|five|six|seven|eight|nine|ten)\b\s*"
     rf"|{_DOCUMENTS}\b\s*)*"
 )

@@ -65,6 +65,11 @@ def test_any_text_has_a_kind(question: str) -> None:
     assert kinds.wanted(question).kind in ("fact", "list", "overview", "mentions", "talk")
 
 
+@pytest.mark.parametrize("word", ["all of ", "the article ", "one ", "1 "])
+def test_a_long_question_is_told_as_fast_as_a_short_one(word: str) -> None:
+    assert kinds.wanted(f"summarise {word * 120} x").about.startswith(word.split(maxsplit=1)[0])
+
+
 @pytest.mark.parametrize(
     ("about", "place"),
     [
@@ -156,6 +161,11 @@ def cited(text: str, quote: str) -> Citation:
 )
 def test_an_item_of_an_enumeration_is_quoted_with_the_others(text: str, quote: str, whole: str) -> None:
     assert extracts.enumeration(cited(text, quote)).quote == whole
+
+
+def test_a_line_of_names_without_end_is_no_enumeration_and_takes_no_time() -> None:
+    line = "the A B C, " * 100_000
+    assert extracts.enumeration(cited(line + "X.", "X")).quote == "X"
 
 
 @given(st.text(alphabet="AB, and or.", min_size=1, max_size=60), st.data())

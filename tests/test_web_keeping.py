@@ -172,6 +172,13 @@ def hostile_turns() -> list[KeptTurn]:
     return [KeptTurn(1, "2026-01-01T00:00:00.000+00:00", answer), KeptTurn(2, "2026", declined(HOSTILE))]
 
 
+def test_an_export_calls_the_hint_after_a_greeting_no_refusal() -> None:
+    greeting = Answer("hello", "hello", None, 0.0, kind="talk", reason="Ask about them.").to_dict()
+    for write in (to_markdown, to_html):
+        text = write("Hello", [KeptTurn(1, "2026-01-01", greeting)])
+        assert "Ask about them." in text and "do not say" not in text
+
+
 def test_an_export_holds_every_question_answer_citation_and_refusal() -> None:
     turns = [
         KeptTurn(1, "2026-01-01", answered("Who signed it?", "Who signed the treaty?")),

@@ -29,7 +29,8 @@ def to_markdown(title: str, turns: Sequence[KeptTurn]) -> str:
     for turn in turns:
         parts += [f"## {_md(turn.question)}", f"Asked {turn.asked}{_asked_as(turn, _md)}"]
         if not turn.answer["answered"]:
-            parts.append(f"**{NOT_SAID}** {_md(turn.answer['reason'] or '')}".rstrip())
+            verdict = f"**{NOT_SAID}** " if _was_asked(turn.answer) else ""
+            parts.append(f"{verdict}{_md(turn.answer['reason'] or '')}".rstrip())
         for heading, citations in _groups(turn.answer):
             parts.append(f"**{_md(heading)}**")
             parts += [f"> {_quoted(c, _md, '**', '**')}\n>\n> — {_md(_reference(c))}" for c in citations]
@@ -43,7 +44,8 @@ def to_html(title: str, turns: Sequence[KeptTurn]) -> str:
         parts.append(f'<h2 dir="auto">{_html(turn.question)}</h2>')
         parts.append(f"<p class=asked>Asked {_html(turn.asked)}{_asked_as(turn, _html)}</p>")
         if not turn.answer["answered"]:
-            parts.append(f"<p dir=auto><b>{NOT_SAID}</b> {_html(turn.answer['reason'] or '')}</p>")
+            verdict = f"<b>{NOT_SAID}</b> " if _was_asked(turn.answer) else ""
+            parts.append(f"<p dir=auto>{verdict}{_html(turn.answer['reason'] or '')}</p>")
         for heading, citations in _groups(turn.answer):
             parts.append(f"<h3 dir=auto>{_html(heading)}</h3>")
             parts += [
@@ -69,6 +71,11 @@ footer, .asked {{ color: #555; font-size: .875rem; overflow-wrap: anywhere; }}
 {body}
 </html>
 """
+
+
+def _was_asked(answer: Mapping[str, Any]) -> bool:
+    """Whether the question was one to the documents, and no greeting."""
+    return answer.get("kind") != "talk"  # conversations that were kept before there were kinds have none
 
 
 def _groups(answer: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
