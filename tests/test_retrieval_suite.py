@@ -12,7 +12,6 @@ from qa.cli import main
 from qa.errors import BadQuestion
 from qa.evaluation import retrieval_suite
 from qa.retriever import fuse
-from qa.store.local import _terms
 
 
 def test_what_both_searches_bring_comes_before_what_one_brings() -> None:
@@ -37,19 +36,6 @@ def test_what_a_cut_list_leaves_out_may_be_as_good_as_its_last() -> None:
     whole = dict(fuse([(1, 1.0)], [(2, 4.0), (3, 2.0)], depth=3))
     cut = dict(fuse([(1, 1.0)], [(2, 4.0), (3, 2.0)], depth=2))
     assert cut[1] > whole[1]
-
-
-@pytest.mark.parametrize(
-    ("question", "terms"),
-    [
-        ("How many of the 1,200 people?", ["many", "1200", "1 200", "people"]),
-        ("1200 people", ["1200", "1 200", "people"]),
-        ("in 12 days, 007", ["12", "days", "007"]),
-        ("5,7 and 3", ["5", "7", "3"]),
-    ],
-)
-def test_numbers_are_looked_for_with_and_without_commas(question: str, terms: list[str]) -> None:
-    assert [term for term in _terms(question) if term != "many"] == [t for t in terms if t != "many"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -127,6 +128,19 @@ def test_lexical_search_finds_words_in_any_form(make: Make) -> None:
     (best, score), *_ = store.search_lexical("helicopter", 5)
     assert "helic" in store.passages([best])[0][1]
     assert score > 0
+
+
+@pytest.mark.parametrize("question", ["How many of the 1,200 people?", "1200"])
+def test_a_number_is_found_with_and_without_its_commas(make: Make, question: str) -> None:
+    store = make()
+    store.put(
+        [indexed("a", "1,200 soldiers came."), indexed("b", "1200 came.", seed=5), indexed("c", "12 00")]
+    )
+    found = {
+        passage.document_id
+        for passage, _ in store.passages([i for i, _ in store.search_lexical(question, 9)])
+    }
+    assert found == {"a", "b"}
 
 
 @pytest.mark.parametrize("documents", [["a.txt"], ["b.txt"], ["a.txt", "b.txt"], []])
@@ -427,6 +441,27 @@ def test_damaged_words_are_arranged_again(tmp_path: Path, damage: str) -> None:
         store.close()
 
 
+def test_of_a_large_corpus_only_the_words_that_changed_are_arranged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.store.lexical.MADE_AGAIN_UP_TO", 0)
+    store = local(tmp_path / "changed")
+    everything = {f"{i}.txt": indexed(f"{i}.txt", f"Boat {i} sails.", seed=i) for i in range(30)}
+    store.put(list(everything.values()))
+    assert len(store.search_lexical("boat", 99)) == 30
+    everything["3.txt"] = indexed("3.txt", "Ship 3 sails.", seed=3)
+    store.put([everything["3.txt"]])
+    store.remove(["4.txt"])
+    del everything["4.txt"]
+    whole = local(tmp_path / "whole")
+    whole.put(list(everything.values()))
+    for words in ("boat", "ship", "sails", "4", "3"):
+        found = {id_ for id_, _ in store.search_lexical(words, 99)}
+        assert found == {id_ for id_, _ in whole.search_lexical(words, 99)}, words
+    store.close()
+    whole.close()
+
+
 def test_words_are_searched_from_memory_where_their_folder_cannot_be_written(tmp_path: Path) -> None:
     store = local(tmp_path)
     (tmp_path / "words.tantivy").write_text("stands in the way")
@@ -472,8 +507,12 @@ def test_a_writer_killed_at_any_moment_leaves_a_sound_index(
         assert all(
             store.document(p.document_id).text[p.start : p.end] == text for p, text in store.passages(ids)
         )
+        by_words = store.search_lexical("document words more", 10_000)
+        store.close()
+        shutil.rmtree(tmp_path / "words.tantivy")
+        store = local(tmp_path)
+        assert store.search_lexical("document words more", 10_000) == by_words
         store.close()
         with sqlite3.connect(tmp_path / "corpus.sqlite3") as connection:
             assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-            assert connection.execute("SELECT count(*) FROM words").fetchone()[0] == len(ids)
         connection.close()
