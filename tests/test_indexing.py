@@ -203,16 +203,22 @@ from tests.test_indexing import SETTINGS, consistent, run
 docs, index = Path(sys.argv[1]), Path(sys.argv[2])
 moments, finished = random.Random(7), 0
 texts = {path: path.read_text() for path in sorted(docs.glob("*.txt"))}
-for round in range(50):
+whole = 0.0  # seconds that a run of so many changes takes when it is let alone
+for round in range(-2, 50):
     for path in moments.sample(sorted(texts), 12):  # there is always something to do
         path.write_text(texts[path] + f" Round {round} adds this.")
+    begin = time.monotonic()
     child = os.fork()
     if child == 0:
         store = LocalStore.create(index, SETTINGS)
         run(docs, store)
         store.close()
         os._exit(0)
-    time.sleep(moments.uniform(0, 0.5))
+    if round < 0:
+        os.waitpid(child, 0)
+        whole = time.monotonic() - begin
+        continue
+    time.sleep(moments.uniform(0, whole))
     os.kill(child, signal.SIGKILL)
     finished += os.waitpid(child, 0)[1] == 0
     check = os.fork()  # a fresh process, as the next user of the index

@@ -19,6 +19,7 @@ sum up article 3 / an overview / Could you summarise the report on the coast gua
 What is the last article about? / what is it all about?
 """
 MENTIONS = """
+Do the articles mention Malta? / Is the dam mentioned in these texts?
 Which articles mention Frontex? / What is said about Malta? / where is the pope mentioned?
 How many documents talk about fishing? / Is Berlin mentioned anywhere?
 Do any of these documents mention ebola? / What do the documents say about the budget?
@@ -30,6 +31,7 @@ list all members / What are the names of the boats? / Who are the ministers
 Which five cities have applied? / What ships take part?
 """
 FACT = """
+Where was the ceasefire discussed? / Was Scheffer named in 2004? / What was said about Malta by Renzi?
 Who is the captain? / Hello is the name of which song? / What is Sea-Watch?
 How many articles did he write? / What did she say about Malta?
 When was the report about the dam published? / What is the book about Troy called?
