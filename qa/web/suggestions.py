@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qa.engine import QA
     from qa.types import Answer, Citation, Document, Range
 
-LEAST_CONFIDENCE = 0.8  # of a suggested question's answer
+LEAST_CONFIDENCE = 0.6  # of a suggested question's answer, which must also stand in the right sentence
 STARTERS, STARTERS_TRIED, STARTERS_SECONDS = 5, 40, 20.0
 FOLLOWING, FOLLOWING_TRIED, FOLLOWING_SECONDS = 3, 8, 4.0
 DOCUMENTS_SAMPLED = 20
@@ -228,7 +228,7 @@ PATTERNS: tuple[tuple[str, Callable[[Mapping[str, str]], str]], ...] = (
     # "Mira Voss founded the archive"
     (
         rf"^(?:{NAME}|The [a-z][\w’' -]{{3,40}}?) (?P<verb>(?!said|told){PAST}) "
-        rf"(?!.*\b{AUXILIARY}\b){REST}{END}",
+        rf"(?!(?:by|from|in|on|at) )(?!.*\b{AUXILIARY}\b){REST}{END}",
         lambda found: f"Who {found['verb']} {found['rest']}?",
     ),
     # "Mira Voss said that …"
