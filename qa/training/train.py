@@ -27,6 +27,7 @@ from qa.errors import QAError
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
 from qa.reader.weights import load, save
+from qa.training.hardness import hardest
 from qa.training.negatives import mine
 from qa.training.noise import noisy
 
@@ -55,6 +56,7 @@ class Config:
     negatives: int = 0
     shared_normalisation: bool = True
     noise: float = 0.0  # share of questions
+    hardest: float = 1.0  # share of each set's answerable questions, those that say least of their sentence
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
     interpolation: float = 1.0  # share of the trained weights in what is written, the base has the rest
     freeze_embeddings: bool = False
@@ -297,7 +299,8 @@ def _questions(config: Config) -> list[ReadingQuestion]:
     questions: list[ReadingQuestion] = []
     for name in config.sets:
         part = read_set(data_folder() / "train" / f"{name}.json.gz")
-        questions += divide(part)[0] if name == config.held_out else part
+        part = divide(part)[0] if name == config.held_out else part
+        questions += part if config.hardest == 1 else hardest(part, config.hardest)
     if config.limit:
         questions = questions[:: max(len(questions) // config.limit, 1)][: config.limit]
     return questions
