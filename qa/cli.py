@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,83 +137,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if arguments.suite == "retrieval":
-        return _evaluate_retrieval(arguments)
-    if arguments.suite != "questions":
-        return _evaluate_suite(arguments)
-    arguments.out = arguments.out or Path("runs/eval")
-    from tqdm import tqdm  # noqa: PLC0415
+    from qa.evaluation.command import evaluate  # noqa: PLC0415
 
-    from qa.evaluation import report, run  # noqa: PLC0415
-    from qa.evaluation.record import read_records  # noqa: PLC0415
-
-    with _progress_bar() as index_progress, tqdm(unit=" questions", desc="asking", disable=None) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        summary = run.run_file(
-            arguments.questions,
-            arguments.index,
-            arguments.out,
-            k=arguments.k,
-            min_confidence=arguments.min_confidence,
-            limit=arguments.limit,
-            progress=progress,
-            index_progress=index_progress,
-        )
-    if arguments.failures:
-        print(report.failures(read_records(arguments.out / "records.jsonl")), end="\n\n")
-    print(report.table(summary))
-    if arguments.questions is None and arguments.limit is None:  # the goals are those of our own questions
-        for missed in report.gates(summary):
-            print(f"goal missed     {missed}")
-    print(f"\nrecords and summary: {arguments.out}")
-    return ANSWERED
-
-
-def _evaluate_suite(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm  # noqa: PLC0415
-
-    from qa.evaluation import conversation_suite, reader_suite  # noqa: PLC0415
-    from qa.reader import Reader  # noqa: PLC0415
-
-    out = arguments.out or Path("runs", arguments.suite)
-    with tqdm(unit=" questions", disable=None) as bar:
-
-        def progress(what: str, done: int, of: int) -> None:
-            if done == 1:
-                bar.reset(of)
-                bar.set_description(what)
-            bar.update(done - bar.n)
-
-        if arguments.suite == "reader":
-            reader = Reader(arguments.weights) if arguments.weights else None
-            table = reader_suite.table(reader_suite.run(out, arguments.limit, reader, progress))
-        else:
-            table = conversation_suite.table(conversation_suite.evaluate(out, arguments.limit, progress))
-    print(f"{table}\n\nsummary: {out}")
-    return ANSWERED
-
-
-def _evaluate_retrieval(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm  # noqa: PLC0415
-
-    from qa.evaluation import retrieval_suite  # noqa: PLC0415
-
-    out = arguments.out or Path("runs/retrieval")
-    with _progress_bar() as index_progress, tqdm(unit=" questions", desc="searching", disable=None) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
-        sets = [arguments.questions] if arguments.questions else []
-        summary = retrieval_suite.run(
-            sets, out, limit=arguments.limit, progress=progress, index_progress=index_progress
-        )
-    print(f"{retrieval_suite.table(summary)}\n\nrecords and summary: {out}")
+    evaluate(arguments, _progress_bar)
     return ANSWERED
 
 
@@ -270,16 +197,15 @@ def _text(answer: Answer) -> str:
     if answer.note:
         lines.append(answer.note)
     else:
-        lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · read {answer.read} passages"]
-    number = 0
+        done = f"read {answer.read} passages" if answer.hits else "looked up"
+        lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · {done}"]
+    numbers = count(1)
 
     def cite(citation: Citation) -> str:
-        nonlocal number
-        number += 1
         page = f", page {citation.page}" if citation.page else ""
         sentence = " ".join(f"{citation.left}**{citation.quote}**{citation.right}".split())
         return (
-            f"  [{number}] {citation.document.title}\n"
+            f"  [{next(numbers)}] {citation.document.title}\n"
             f"      {citation.document.id}{page}, {citation.start}-{citation.end}\n      {sentence}"
         )
 
@@ -418,10 +344,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=int, metavar="N", help="ask only N questions, evenly spaced")
     evaluate.add_argument(
         "--suite",
-        choices=("questions", "reader", "retrieval", "conversations"),
+        choices=("questions", "reader", "retrieval", "conversations", "kinds"),
         default="questions",
-        help="what is measured: answers to QUESTIONS, the reader or retrieval on public sets, or follow-ups "
-        "(default: %(default)s)",
+        help="what is measured: answers to QUESTIONS, the reader or retrieval on public sets, follow-ups, or "
+        "telling kinds of questions (default: %(default)s)",
     )
     evaluate.add_argument(
         "--weights", type=Path, metavar="DIR", help="another reader's weights (for --suite reader)"

@@ -13,7 +13,7 @@ from threading import Event
 from time import perf_counter
 from types import TracebackType
 
-from qa import confidence, conversation, extracts, kinds
+from qa import confidence, conversation, definitions, extracts, kinds, widening
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
 from qa.indexing import SETTINGS, Progress, Report, alone, index_folder
@@ -100,14 +100,15 @@ class QA:
         if wanted.kind not in ("talk", "overview"):
             asked_as = conversation.resolve(question, history)
             wanted = kinds.wanted(asked_as)
-        if (found := self._looked_up(wanted, question, asked_as, documents)) is not None:
-            return replace(found, seconds={"total": perf_counter() - begin})
         for _ in range(MOST_TRIES):
-            hits = retrieve(asked_as, self.store, self.embedder, k, documents)
-            retrieved = perf_counter()
-            spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
-            read = perf_counter()
             try:
+                found = self._looked_up(wanted, question, asked_as, documents, min_confidence)
+                if found is not None:
+                    return replace(found, seconds={"total": perf_counter() - begin})
+                hits = retrieve(asked_as, self.store, self.embedder, k, documents)
+                retrieved = perf_counter()
+                spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
+                read = perf_counter()
                 answer = self._decide(question, asked_as, wanted, hits, spans, documents, min_confidence)
             except _Changed:  # another thread removed or replaced what was just read
                 continue
@@ -209,14 +210,28 @@ class QA:
             raise BadQuestion(_unknown(sorted(unknown)))
 
     def _looked_up(
-        self, wanted: kinds.Wanted, question: str, asked_as: str, documents: Collection[str] | None
+        self,
+        wanted: kinds.Wanted,
+        question: str,
+        asked_as: str,
+        documents: Collection[str] | None,
+        min_confidence: float | None,
     ) -> Answer | None:
         """The answer to a question that nothing need be read for; None where it must be read for."""
         base = Answer(question, asked_as, None, 0.0, kind=wanted.kind, receipt=self._receipt())
         if wanted.kind == "talk":
             return replace(base, reason=TALK)
-        look_up = {"overview": extracts.overview, "mentions": extracts.mentions}.get(wanted.kind)
-        found = look_up(wanted.about, self.store, documents) if look_up else None
+        try:
+            if wanted.kind == "definition" and self._threshold(min_confidence) <= definitions.CONFIDENCE:
+                said = [
+                    Alternative(places[0].quote, definitions.CONFIDENCE, places[:MOST_CITATIONS])
+                    for places in definitions.definitions(wanted.about, self.store, documents)
+                ]
+                return _of(base, said[0], said[1 : 1 + MOST_ALTERNATIVES]) if said else None
+            look_up = {"overview": extracts.overview, "mentions": extracts.mentions}.get(wanted.kind)
+            found = look_up(wanted.about, self.store, documents) if look_up else None
+        except KeyError:  # of `Store.document`
+            raise _Changed from None
         if found is None:
             return None
         citations, note = found
@@ -238,7 +253,7 @@ class QA:
         # A stable sort: where two are equally likely, the reader's order decides.
         likeliest = sorted(range(len(answers)), key=lambda i: -weighed[i])[: 1 + MOST_ALTERNATIVES]
         shown, probabilities = [answers[i] for i in likeliest], [weighed[i] for i in likeliest]
-        threshold = self.min_confidence if min_confidence is None else min_confidence
+        threshold = self._threshold(min_confidence)
         best = probabilities[0] if probabilities else 0.0
         base = Answer(
             question=question,
@@ -248,7 +263,7 @@ class QA:
             hits=tuple(hits),
             read=len(hits),
             receipt=self._receipt(),
-            kind="list" if wanted.kind == "list" else "fact",
+            kind="fact" if wanted.kind == "mentions" else wanted.kind,
         )
         if not probabilities or best < threshold:
             whole = len(hits) == self.store.passage_count(documents)
@@ -265,20 +280,24 @@ class QA:
             )
             for places in shown
         ]
-        if wanted.kind == "list":
-            cited = [tuple(extracts.enumeration(citation) for citation in places) for places in cited]
+        if (wider := widening.WIDER.get(wanted.kind)) is not None:
+            cited = [tuple(map(wider, places)) for places in cited]
+        found = [
+            Alternative(places[0].quote, probability, places)
+            for places, probability in zip(cited, probabilities, strict=True)
+        ]
         sentence = cited[0][0].sentence_range
-        return replace(
-            base,
-            text=cited[0][0].quote,
-            citations=cited[0],
-            alternatives=tuple(
-                Alternative(citations[0].quote, probability, citations)
-                for citations, probability in list(zip(cited, probabilities, strict=True))[1:]
-                # Another part of the sentence that answers is no different answer.
-                if probability >= LIKELY_ENOUGH_TO_SHOW and citations[0].sentence_range != sentence
-            ),
-        )
+        others = [
+            other
+            for other in found[1:]
+            # Another part of the sentence that answers is no different answer.
+            if other.confidence >= LIKELY_ENOUGH_TO_SHOW and other.citations[0].sentence_range != sentence
+        ]
+        items = widening.items(cited[0][0]) if wanted.kind == "list" else ()
+        return replace(_of(base, found[0], others), items=items)
+
+    def _threshold(self, min_confidence: float | None) -> float:
+        return self.min_confidence if min_confidence is None else min_confidence
 
     def _reason(self, hits: Sequence[Hit], best: float, threshold: float, whole: bool) -> str:
         """Why there is no answer, in one sentence."""
@@ -311,6 +330,16 @@ class QA:
             "embedder": f"{self.embedder.id}:{self.embedder.fingerprint}",
             "index": str(self.store.generation),
         }
+
+
+def _of(base: Answer, best: Alternative, others: Sequence[Alternative]) -> Answer:
+    return replace(
+        base,
+        text=best.text,
+        confidence=best.confidence,
+        citations=best.citations,
+        alternatives=tuple(others),
+    )
 
 
 def update(

@@ -73,27 +73,6 @@ def mentions(
     return tuple(found[:MOST_MENTIONS]), note
 
 
-# Atomic and looked for near the quote alone: a long line of names would take for ever.
-_AROUND = 600  # characters
-_NAME = (
-    r"(?>(?:(?:the|an?|his|her|its|their)\s+(?:[\w’'-]+\s+){0,2})?"
-    r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?)"
-)
-_ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
-
-
-def enumeration(citation: Citation) -> Citation:
-    """The whole enumeration of names or numbers that the quote is a part of within its sentence; the
-    quote itself where it is in none."""
-    document = citation.document
-    first, last = citation.sentence_range
-    near = max(first, citation.start - _AROUND), min(last, citation.end + _AROUND)
-    for found in _ENUMERATION.finditer(document.text, *near):
-        if found.start() <= citation.start and citation.end <= found.end():
-            return Citation(document, *found.span())
-    return citation
-
-
 def _opening(document: Document, count: int) -> Iterator[Citation]:
     """The first sentences that tell something, without the headline."""
     for start, end in document.sentences:

@@ -196,14 +196,14 @@ class Alternative:
 class Answer:
     """What the documents say to a question, or, when `bool(answer)` is False, why they do not.
 
-    `text` is the quote of the best citation, or None. `citations` are the places that give this
-    answer, best first. `confidence` is the calibrated probability, 0 to 1, that the best span is
-    right, also when it was too low to answer. `asked_as` is the question that was really asked:
-    differs from `question` for a follow-up. `kind` is what was asked for (`qa.kinds`): of an "overview" or
-    of "mentions" the citations are what was looked up, not one answer in several places, and `note` says
-    what they are. `read` counts the passages read, `seconds` the wall
-    time of each stage. `receipt` names what produced the answer (versions, weights, index), for
-    `qa verify`.
+    `text` is the quote of the best citation, or None. `citations` are the places that give this answer,
+    best first; `items`, where a list was asked for, the parts of the first one, each in its place.
+    `confidence` is the calibrated probability, 0 to 1, that the best span is right, also when it was too
+    low to answer. `asked_as` is the question that was really asked: differs from `question` for a
+    follow-up. `kind` is what was asked for (`qa.kinds`): of an "overview" or of "mentions" the citations
+    are what was looked up, not one answer in several places, and `note` says what they are. `read` counts
+    the passages read, `seconds` the wall time of each stage. `receipt` names what produced the answer
+    (versions, weights, index), for `qa verify`.
     """
 
     question: str
@@ -219,6 +219,7 @@ class Answer:
     receipt: Mapping[str, str] = field(default_factory=dict)
     kind: str = "fact"
     note: str | None = None
+    items: tuple[Citation, ...] = ()
 
     def __bool__(self) -> bool:
         return self.text is not None
@@ -235,6 +236,7 @@ class Answer:
             "kind": self.kind,
             "note": self.note,
             "citations": [citation.to_dict() for citation in self.citations],
+            "items": [item.to_dict() for item in self.items],
             "alternatives": [alternative.to_dict() for alternative in self.alternatives],
             "hits": [hit.to_dict() for hit in self.hits],
             "read": self.read,

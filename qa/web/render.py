@@ -156,11 +156,11 @@ def _nearest(hit: Json, titles: Mapping[str, str]) -> str:
 
 
 def _meta(answer: Json) -> str:
-    looked_up = bool(answer.get("note"))
-    facts = [_confidence(answer["confidence"]) if answer["answered"] and not looked_up else ""]
+    noted = bool(answer.get("note"))
+    facts = [_confidence(answer["confidence"]) if answer["answered"] and not noted else ""]
     passages = "1 passage" if answer["read"] == 1 else f"{answer['read']:,} passages"
     seconds = answer["seconds"].get("total")
-    done = "looked up" if looked_up else f"read {passages}"
+    done = f"read {passages}" if answer["hits"] or not answer["answered"] else "looked up"
     facts.append(done + (f" in {seconds * 1000:,.0f} ms" if seconds is not None else ""))
     if answer["asked_as"] != answer["question"]:
         facts.append(

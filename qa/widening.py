@@ -1,0 +1,101 @@
+"""From the span that answers to what the question asked for: the enumeration, the clause, the sentence.
+
+The reader was taught to give the fewest words that answer. A list is asked for as a whole, an explanation
+as a clause, and no single word decides between yes and no. What is added are the words round the span as
+they stand; a quote is never composed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from qa.kinds import Kind
+from qa.types import Citation
+
+# Atomic and looked for near the quote alone: a long line of names would take for ever.
+_AROUND = 600  # characters
+_NAME = (
+    r"(?>(?:(?:the|an?|his|her|its|their)\s+(?:[\w’'-]+\s+){0,2})?"
+    r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?)"
+)
+_ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
+_BETWEEN_ITEMS = re.compile(r"\s*[,;]\s*(?:(?:and|or|along with|as well as)\s+)?|\s+(?:and|or|as well as)\s+")
+
+_CLAUSE_BEGINS = re.compile(
+    r"[;:—–“\"]\s*|(?<!\w)['‘](?=\w)|,\s+(?!and\b|or\b)|,\s+and\s+(?=(?-i:[A-Z]))|\s[-]\s"
+    r"|\b(?:because|since|as|after|before|when|while|although|though|that|who|which|where|so|given that"
+    r"|said|says|told \w+|stressing|adding|saying)\s+",
+    re.IGNORECASE,
+)
+_CLAUSE_ENDS = re.compile(
+    r"[,;:—–”\"]|[.!?](?=\W|$)|\s[-]\s|(?<=\w)['’](?=[\s.,;]|$)"
+    r"|\s(?=(?:because|since|as|after|before|when|while|although|though|which|who|where|but)\b)"
+)
+_IS_CLAUSE = re.compile(
+    r"(?:to|by|because|in order|due|for|after|as|through|so|owing|thanks|out of)\b", re.IGNORECASE
+)
+_LONGEST_LEFT = 12  # words that a clause may begin before its span
+
+
+def enumeration(citation: Citation) -> Citation:
+    """The whole enumeration of names or numbers that the quote is a part of within its sentence; the
+    quote itself where it is in none."""
+    document = citation.document
+    first, last = citation.sentence_range
+    near = max(first, citation.start - _AROUND), min(last, citation.end + _AROUND)
+    for found in _ENUMERATION.finditer(document.text, *near):
+        if found.start() <= citation.start and citation.end <= found.end():
+            return Citation(document, *found.span())
+    return citation
+
+
+def items(citation: Citation) -> tuple[Citation, ...]:
+    """The parts of an enumeration, each in its own place, repeated ones once; none where it is one thing."""
+    places, start = [], 0
+    for found in [*_BETWEEN_ITEMS.finditer(citation.quote), None]:
+        end = found.start() if found else len(citation.quote)
+        if citation.quote[start:end].strip():
+            places.append(Citation(citation.document, citation.start + start, citation.start + end))
+        start = found.end() if found else end
+    merged = {place.quote.casefold(): place for place in reversed(places)}
+    return tuple(sorted(merged.values(), key=lambda place: place.start)) if len(merged) > 1 else ()
+
+
+def clause(citation: Citation) -> Citation:
+    """The clause that the quote stands in, from mark or conjunction to mark or conjunction."""
+    document = citation.document
+    first, last = citation.sentence_range
+    first, last = max(first, citation.start - _AROUND), min(last, citation.end + _AROUND)
+    begins = [found.end() for found in _CLAUSE_BEGINS.finditer(document.text, first, citation.start)]
+    start = max([first, *begins])
+    long = len(document.text[start : citation.start].split()) > _LONGEST_LEFT
+    if long or _IS_CLAUSE.match(document.text, citation.start):
+        start = citation.start
+    end = citation.end
+    if not _CLAUSE_ENDS.match(document.text, max(end - 1, 0)):
+        found = _CLAUSE_ENDS.search(document.text, end, last)
+        end = found.start() if found else last
+    return _trimmed(citation, start, end)
+
+
+def sentence(citation: Citation) -> Citation:
+    """The sentence that the quote stands in."""
+    return _trimmed(citation, *citation.sentence_range)
+
+
+def _trimmed(citation: Citation, start: int, end: int) -> Citation:
+    text = citation.document.text
+    while start < citation.start and text[start].isspace():
+        start += 1
+    while end > citation.end and text[end - 1].isspace():
+        end -= 1
+    return Citation(citation.document, start, end)
+
+
+WIDER: Mapping[Kind, Callable[[Citation], Citation]] = {
+    "list": enumeration,
+    "explanation": clause,
+    "yes/no": sentence,
+}
+"""What is quoted in the place of the span, by the kind of the question."""
