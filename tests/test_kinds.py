@@ -20,7 +20,7 @@ def test_there_are_four_hundred_labelled_questions_no_two_alike() -> None:
 
 @pytest.mark.parametrize("kept_aside", [True, False])
 def test_nearly_every_question_is_taken_for_what_it_asks(kept_aside: bool) -> None:
-    figures = kinds_suite.figures([each for each in ASKED if each.kept_aside is kept_aside])
+    figures = kinds_suite.figures([each for each in ASKED if each.aside is kept_aside])
     assert figures["accuracy"] >= 0.95, figures["confused"]
     assert figures["harmed"] <= 0.02, figures["confused"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from qa import kinds
+from qa.evaluation.questions import kept_aside
 from qa.evaluation.report import prepare, write
 
 LABELLED = Path(__file__).with_name("kind_questions.jsonl")
@@ -26,8 +26,8 @@ class Labelled:
     kind: str
 
     @property
-    def kept_aside(self) -> bool:
-        return sha256(self.question.encode()).digest()[0] % 3 == 0
+    def aside(self) -> bool:
+        return kept_aside(self.question)
 
 
 def read_labelled() -> list[Labelled]:
@@ -39,8 +39,8 @@ def run(out: Path) -> dict[str, Any]:
     prepare(out)
     asked = read_labelled()
     summary = {
-        "kept aside": figures([each for each in asked if each.kept_aside]),
-        "looked at": figures([each for each in asked if not each.kept_aside]),
+        "kept aside": figures([each for each in asked if each.aside]),
+        "looked at": figures([each for each in asked if not each.aside]),
     }
     write(summary, out)
     return summary

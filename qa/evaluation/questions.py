@@ -20,6 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,15 @@ class Question:
     history: tuple[tuple[str, str], ...] = ()
     asked_as: str | None = None
     items: tuple[str, ...] = ()
+
+
+WHOLE_DOCUMENTS = ("overview", "mentions")
+"""Kinds of question that are answered by naming the right documents, whatever is quoted of them."""
+
+
+def kept_aside(key: str) -> bool:
+    """Whether a question belongs to the third that nothing is tuned with."""
+    return sha256(key.encode()).digest()[0] % 3 == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +164,8 @@ def _question(line: str, place: str) -> Question:
         asked_as=_text(given, "asked_as", place) if given.get("asked_as") is not None else None,
         items=_texts(given, "items", place),
     )
-    if question.answerable and not (question.answers and question.documents):
+    told = question.answers or question.kind in WHOLE_DOCUMENTS
+    if question.answerable and not (told and question.documents):
         raise BadQuestion(f"{place} is answerable but lacks answers or documents: give at least one of each.")
     if not question.answerable and (question.answers or question.items):
         raise BadQuestion(f"{place} is not answerable and yet has answers: leave them out or set answerable.")

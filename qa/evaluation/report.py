@@ -9,6 +9,7 @@ from typing import Any
 
 from qa.errors import QAError
 from qa.evaluation import metrics
+from qa.evaluation.questions import SEED_QUESTIONS, kept_aside
 from qa.evaluation.record import Record
 
 GOALS = {"right": 0.85, "declined": 0.85}
@@ -23,6 +24,8 @@ def summary(records: Sequence[Record], settings: Mapping[str, Any]) -> dict[str,
     follow_ups = [record for record in records if record.follow_up]
     near_misses = [record for record in records if record.near_miss]
     far = [record for record in records if not record.answerable and not record.near_miss]
+    ours = settings.get("questions") == SEED_QUESTIONS.name
+    aside = [record for record in records if ours and kept_aside(record.id)]
     return {
         "settings": dict(settings),
         "questions": {
@@ -37,6 +40,7 @@ def summary(records: Sequence[Record], settings: Mapping[str, Any]) -> dict[str,
         "follow_ups": _scores(follow_ups),
         "near_misses": _scores(near_misses),
         "far": _scores(far),
+        "kept_aside": _scores(aside),
         "abstention": _abstention(records),
         "retrieval": _retrieval(records),
         "calibration": _calibration(records),
@@ -107,9 +111,9 @@ def _abstention(records: Sequence[Record]) -> dict[str, float | None]:
 
 
 def _retrieval(records: Sequence[Record]) -> dict[str, Any]:
-    """Over the answerable. A hit counts if it comes from an accepted document; under `answer`, if
-    it also holds the words of an accepted answer: the harder test in a small corpus."""
-    facts = [record for record in records if record.answerable]
+    """Over the answerable whose answer has a wording. A hit counts if it comes from an accepted document;
+    under `answer`, if it also holds the words of an accepted answer: the harder test in a small corpus."""
+    facts = [record for record in records if record.answers]
     return {
         "document": _ranks([record.document_rank for record in facts]),
         "answer": _ranks([record.answer_rank for record in facts]),
@@ -160,6 +164,7 @@ def table(figures: Mapping[str, Any]) -> str:
         "follow-ups": figures["follow_ups"],
         "near misses": figures["near_misses"],
         "far from the texts": figures["far"],
+        "kept aside": figures["kept_aside"],
     }
     rows = {name: scores for name, scores in rows.items() if scores["n"]}
     width = max(map(len, rows), default=0)

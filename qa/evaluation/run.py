@@ -12,7 +12,14 @@ from qa.engine import INDEX, QA, open_default
 from qa.errors import BadQuestion
 from qa.evaluation import report
 from qa.evaluation.metrics import exact_match, f1, first_rank, item_recall, says
-from qa.evaluation.questions import SEED_QUESTIONS, Question, read_questions, sample, write_paragraphs
+from qa.evaluation.questions import (
+    SEED_QUESTIONS,
+    WHOLE_DOCUMENTS,
+    Question,
+    read_questions,
+    sample,
+    write_paragraphs,
+)
 from qa.evaluation.record import Place, Record, write_records
 from qa.indexing import Progress as Indexed
 from qa.types import Answer, Citation, Document, Hit
@@ -137,8 +144,9 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
 
     citations = [_place(citation) for citation in answer.citations]
     cited = [place["document"] in question.documents for place in citations]
-    text_right = _text_right(answer.text, question)
+    text_right = _text_right(answer, question)
     document_right = bool(cited) and cited[0]
+    whole = question.answerable and question.kind in WHOLE_DOCUMENTS
     return Record(
         id=question.id,
         question=question.question,
@@ -161,8 +169,8 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
         best=best,
         retrieved=[hit.passage.document_id for hit in hits],
         read=answer.read,
-        exact_match=exact_match(answer.text, question.answers),
-        f1=f1(answer.text, question.answers),
+        exact_match=float(text_right) if whole else exact_match(answer.text, question.answers),
+        f1=float(text_right) if whole else f1(answer.text, question.answers),
         right=(text_right and document_right) if question.answerable else not answer,
         text_right=text_right if question.answerable else None,
         document_right=document_right if question.answerable else None,
@@ -170,7 +178,7 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
         item_recall=item_recall(answer.text, question.items),
         best_right=best is not None
         and best["document"] in question.documents
-        and _text_right(willing.text, question),
+        and _text_right(willing, question),
         document_rank=first_rank(from_accepted),
         answer_rank=first_rank(holds_answer),
         verbatim=all(_stands(qa, citation) for citation in _all_citations(answer)),
@@ -181,9 +189,18 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
     )
 
 
-def _text_right(text: str | None, question: Question) -> bool:
-    """The answer says an accepted answer or, where a list is asked for, names all of its items."""
-    return says(text, question.answers) or item_recall(text, question.items) == 1
+def _text_right(answer: Answer, question: Question) -> bool:
+    """The answer says an accepted answer; what more or what else counts depends on the kind of question:
+    all items of a list, any sentence with the deciding words for yes or no, each of the different answers
+    that documents give, just these documents for an overview or for mentions."""
+    if question.kind in WHOLE_DOCUMENTS:
+        return {citation.document.id for citation in answer.citations} == set(question.documents)
+    if question.kind == "comparison":
+        said = [answer.text or "", *(alternative.text for alternative in answer.alternatives)]
+        return item_recall("; ".join(said), question.items) == 1
+    if question.kind == "yes/no" and any(item_recall(answer.text, [words]) for words in question.answers):
+        return True
+    return says(answer.text, question.answers) or item_recall(answer.text, question.items) == 1
 
 
 def _place(citation: Citation) -> Place:
