@@ -197,8 +197,9 @@ def _text(answer: Answer) -> str:
     if answer.note:
         lines.append(answer.note)
     else:
-        done = f"read {answer.read} passages" if answer.hits else "looked up"
+        done = f"read {answer.read} passages" if answer.read else "looked up"
         lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · {done}"]
+        lines += [f"  - {' '.join(item.quote.split())}" for item in answer.items]
     numbers = count(1)
 
     def cite(citation: Citation) -> str:

@@ -24,7 +24,7 @@ _OFFICE = (
     r"|professor|mayor|judge|captain|commander|chair\w*|author|founder|manager|inspector|expert|lawyer|officer|official"
     r"|economist|historian|researcher|scientist|writer|journalist|reporter|senator|governor|premier|chancellor|pope|king"
     r"|queen|prince\w*|duke|bishop|engineer|architect|composer|painter|singer|actor|actress|player|coach|partner|counterpart"
-    r"|owner|editor|doctor|physician|activist|politician|lawmaker|deputy|representative|coordinator|adviser|advisor"
+    r"|master|keeper|teacher|nurse|pilot|farmer|owner|editor|doctor|physician|activist|politician|lawmaker|deputy|representative|coordinator|adviser|advisor"
 )
 _THING = (
     r"agency|organi[sz]ation|group|company|firm|bank|party|union|mission|operation|ship|vessel|warship|boat|submarine"
@@ -68,7 +68,10 @@ def _forms(name: str) -> Iterator[str]:
     letters = rf"(?i:{words})"
     named = rf"(?:[A-Z][\w.’'-]*[ ])*\b{letters}\b"
     if re.fullmatch(r"[A-Z][A-Z&-]+", name):  # World Food Programme (WFP)
-        joined = r"(?:[A-Z][\w’'-]*\s+(?:(?:of|for|the|and|on|in|without)\s+)*)+[A-Z][\w’'-]*"
+        joined = (
+            r"(?!(?:The|An?|Its|In|By|From|At|For)\s)"
+            r"(?:[A-Z][\w’'-]*\s+(?:(?:of|for|the|and|on|in|without)\s+)*)+[A-Z][\w’'-]*"
+        )
         yield rf"(?P<what>{joined})\s+\({letters}\)"
     begins = r"(?:\A|(?<=[.!?]\s)|(?<=\n)|(?<=[“\"]))(?:The\s+)?"
     alone = r"(?<!\bin )(?<!\bon )(?<!\bat )(?<!\bof )(?<!\bduring )(?<!\bsince )(?<!\bunder )(?<!\bthe )"

@@ -249,12 +249,22 @@ class QA:
     ) -> Answer:
         """The best answer if it is likely enough to be right, and what else the documents say."""
         answers = confidence.candidates(spans, hits)
-        weighed = self.calibration.probabilities(confidence.features(answers, hits))
-        # A stable sort: where two are equally likely, the reader's order decides.
-        likeliest = sorted(range(len(answers)), key=lambda i: -weighed[i])[: 1 + MOST_ALTERNATIVES]
-        shown, probabilities = [answers[i] for i in likeliest], [weighed[i] for i in likeliest]
+        probabilities = self.calibration.probabilities(confidence.features(answers, hits))
+        ids = sorted({span.document_id for places in answers for span in places})
+        sources = {document_id: self._source(document_id, hits) for document_id in ids}
+        found = widening.widened(
+            [
+                [
+                    Citation(sources[span.document_id], span.start, span.end)
+                    for span in places[:MOST_CITATIONS]
+                ]
+                for places in answers
+            ],
+            probabilities,
+            wanted.kind,
+        )
         threshold = self._threshold(min_confidence)
-        best = probabilities[0] if probabilities else 0.0
+        best = found[0].confidence if found else 0.0
         base = Answer(
             question=question,
             asked_as=asked_as,
@@ -265,35 +275,21 @@ class QA:
             receipt=self._receipt(),
             kind="fact" if wanted.kind == "mentions" else wanted.kind,
         )
-        if not probabilities or best < threshold:
+        if not found or best < threshold:
             whole = len(hits) == self.store.passage_count(documents)
             reason = self._reason(hits, best, threshold, whole)
             if wanted.kind == "mentions":
                 reason = f"No sentence mentions “{wanted.about}”. {reason}"
             return replace(base, reason=reason)
 
-        ids = sorted({span.document_id for places in shown for span in places})
-        sources = {document_id: self._source(document_id, hits) for document_id in ids}
-        cited = [
-            tuple(
-                Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]
-            )
-            for places in shown
-        ]
-        if (wider := widening.WIDER.get(wanted.kind)) is not None:
-            cited = [tuple(map(wider, places)) for places in cited]
-        found = [
-            Alternative(places[0].quote, probability, places)
-            for places, probability in zip(cited, probabilities, strict=True)
-        ]
-        sentence = cited[0][0].sentence_range
+        sentence = found[0].citations[0].sentence_range
         others = [
             other
-            for other in found[1:]
+            for other in found[1 : 1 + MOST_ALTERNATIVES]
             # Another part of the sentence that answers is no different answer.
             if other.confidence >= LIKELY_ENOUGH_TO_SHOW and other.citations[0].sentence_range != sentence
         ]
-        items = widening.items(cited[0][0]) if wanted.kind == "list" else ()
+        items = widening.items(found[0].citations[0]) if wanted.kind == "list" else ()
         return replace(_of(base, found[0], others), items=items)
 
     def _threshold(self, min_confidence: float | None) -> float:

@@ -8,10 +8,10 @@ they stand; a quote is never composed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from qa.kinds import Kind
-from qa.types import Citation
+from qa.types import Alternative, Citation
 
 # Atomic and looked for near the quote alone: a long line of names would take for ever.
 _AROUND = 600  # characters
@@ -24,7 +24,7 @@ _BETWEEN_ITEMS = re.compile(r"\s*[,;]\s*(?:(?:and|or|along with|as well as)\s+)?
 
 _CLAUSE_BEGINS = re.compile(
     r"[;:—–“\"]\s*|(?<!\w)['‘](?=\w)|,\s+(?!and\b|or\b)|,\s+and\s+(?=(?-i:[A-Z]))|\s[-]\s"
-    r"|\b(?:because|since|as|after|before|when|while|although|though|that|who|which|where|so|given that"
+    r"|\b(?:because|since|as|after|before|when|while|although|though|that|who|which|where|so that|given that"
     r"|said|says|told \w+|stressing|adding|saying)\s+",
     re.IGNORECASE,
 )
@@ -99,3 +99,29 @@ WIDER: Mapping[Kind, Callable[[Citation], Citation]] = {
     "yes/no": sentence,
 }
 """What is quoted in the place of the span, by the kind of the question."""
+
+
+def widened(
+    places: Sequence[Sequence[Citation]], probabilities: Sequence[float], kind: Kind
+) -> list[Alternative]:
+    """The answers, each with the places that give it, in the words that a question of this kind asks for,
+    the likeliest first.
+
+    Where two spans were found in what is now one quote, it is as likely to be right as both together.
+    """
+    wider = WIDER.get(kind)
+    found: list[Alternative] = []
+    for cited, probability in zip(places, probabilities, strict=True):
+        quotes = tuple(dict.fromkeys(map(wider, cited))) if wider else tuple(cited)
+        overlapping = (i for i, other in enumerate(found) if _overlap(other.citations[0], quotes[0]))
+        same = next(overlapping, None) if wider else None
+        if same is None:
+            found.append(Alternative(quotes[0].quote, probability, quotes))
+        else:
+            other = found[same]
+            found[same] = Alternative(other.text, other.confidence + probability, other.citations)
+    return sorted(found, key=lambda answer: -answer.confidence)  # stable: of equals, the reader's order
+
+
+def _overlap(one: Citation, other: Citation) -> bool:
+    return one.document.id == other.document.id and one.start < other.end and other.start < one.end

@@ -13,7 +13,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
 MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
-MIDDLE |= {"qa.kinds", "qa.extracts"}
+MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.widening"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
 
 MAY_IMPORT = {
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "qa.words": set(),
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
-    "qa.extracts": BASE | ROOMS | {"qa.kinds"},
+    **dict.fromkeys(("qa.extracts", "qa.widening"), BASE | ROOMS | {"qa.kinds"}),
     "qa.uploads": BASE | ROOMS | {"qa.indexing"},
     "qa.watching": BASE | ROOMS | {"qa.indexing"},
     "qa.engine": BASE | ROOMS | MIDDLE,

@@ -49,10 +49,15 @@ def found(answer: Json) -> str:
         return _looked_up(answer, numbers)
     best, *further = answer["citations"]
     also = "".join(f"<li>{_place(citation, numbers)}</li>" for citation in further)
+    items = "".join(
+        f'<li><a class="cite" href="{address(*_key(item))}">{isolated(item["quote"])}</a></li>'
+        for item in answer.get("items", ())
+    )
     return (
         '<div class="answer">'
         f'<p class="sentence" dir="auto">{_sentence(best)} {_link(best, numbers)}</p>'
-        f'<p class="from">{_place(best, numbers)}</p>'
+        + (f'<ul class="items">{items}</ul>' if items else "")
+        + f'<p class="from">{_place(best, numbers)}</p>'
         + (f'<h3>Also says so</h3><ul class="places">{also}</ul>' if also else "")
         + _meta(answer)
         + _others(answer, numbers)
@@ -160,7 +165,7 @@ def _meta(answer: Json) -> str:
     facts = [_confidence(answer["confidence"]) if answer["answered"] and not noted else ""]
     passages = "1 passage" if answer["read"] == 1 else f"{answer['read']:,} passages"
     seconds = answer["seconds"].get("total")
-    done = f"read {passages}" if answer["hits"] or not answer["answered"] else "looked up"
+    done = f"read {passages}" if answer["read"] or not answer["answered"] else "looked up"
     facts.append(done + (f" in {seconds * 1000:,.0f} ms" if seconds is not None else ""))
     if answer["asked_as"] != answer["question"]:
         facts.append(
