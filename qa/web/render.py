@@ -165,7 +165,7 @@ def _meta(answer: Json) -> str:
     facts = [_confidence(answer["confidence"]) if answer["answered"] and not noted else ""]
     passages = "1 passage" if answer["read"] == 1 else f"{answer['read']:,} passages"
     seconds = answer["seconds"].get("total")
-    done = f"read {passages}" if answer["read"] or not answer["answered"] else "looked up"
+    done = f"read {passages}" if not noted and (answer["read"] or not answer["answered"]) else "looked up"
     facts.append(done + (f" in {seconds * 1000:,.0f} ms" if seconds is not None else ""))
     if answer["asked_as"] != answer["question"]:
         facts.append(
