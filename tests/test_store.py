@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -20,19 +21,25 @@ from hypothesis import strategies as st
 
 from qa.errors import BadIndex
 from qa.store import Indexed, LocalStore, Store, vectors
+from qa.store.milvus import MilvusStore
 from qa.types import Document, Passage, Skipped
 
 SETTINGS = {"embedder": "test", "weights": "0"}
 Make = Callable[[], Store]
 
 
-@pytest.fixture(params=[LocalStore])
+@pytest.fixture(params=["local", "milvus"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Opens the same storage each time it is called, as another process would."""
     opened: list[Store] = []
+    name = f"t{uuid4().hex}"
 
     def open_again() -> Store:
-        opened.append(request.param.create(tmp_path / "index", SETTINGS))
+        if request.param == "local":
+            opened.append(LocalStore.create(tmp_path / "index", SETTINGS))
+        else:
+            host = request.getfixturevalue("milvus")
+            opened.append(MilvusStore.create(f"milvus://{host}/{name}", SETTINGS))
         return opened[-1]
 
     yield open_again

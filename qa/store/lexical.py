@@ -204,6 +204,20 @@ def _terms(question: str) -> list[str]:
     return list(dict.fromkeys(forms))[:MOST_TERMS]
 
 
+def folded(text: str) -> str:
+    """The words of a text as they are searched, for engines that count words and cut no text: parted by
+    spaces, numbers without their commas."""
+    analyzer = _analyzer()
+    words = (word.replace(",", "") for word in WORD.findall(text.lower()))
+    return " ".join(form for word in words for form in analyzer.analyze(word))
+
+
+def folded_query(question: str) -> str:
+    """The words to look for in what `folded` gives."""
+    terms = {term.replace(",", "") for term in _terms(question)}
+    return folded(" ".join(sorted(terms)))
+
+
 def _written(number: str) -> list[str]:
     """1,200 and 1200 → both; a comma parts words."""
     digits = number.replace(",", "")

@@ -1,0 +1,498 @@
+"""The store of many machines: documents, passages and both searches in a Milvus collection.
+
+Two collections. NAME holds a row for each passage: its vector, searched by HNSW, and its words, searched by
+the engine's BM25. NAME_documents holds, for each document, one row that says which version of it counts,
+and its text in parts. Milvus has no transaction over rows, so a version is written beside the one that
+counts, then that one row is replaced, and only then the old version deleted: whoever reads sees one version
+or the other, and what a lost writer leaves behind counts for nothing. A document comes or goes as a whole;
+several put together become visible one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from os import environ
+from typing import Any
+
+from qa.errors import BadIndex
+from qa.store.base import DocumentInfo, Indexed, Vectors
+from qa.store.lexical import folded, folded_query
+from qa.types import Document, Passage, Skipped
+
+SCHEME = "milvus://"
+TOKEN = "QA_MILVUS_TOKEN"  # noqa: S105 (the variable that holds it)
+SCHEMA = "1"
+LONGEST_FIELD = 65_535  # bytes of a VARCHAR
+PART = 60_000  # characters of a document's packed text in one row
+ROWS_AT_ONCE = 500  # written in one request: some 4 MB
+MOST_FOUND = 16_384  # rows that one search or query may give
+SECONDS = 10.0  # to wait for the engine to answer at all
+NO_WORD = "xnowordx"  # stands in for a text without words, which the engine's BM25 does not take
+INFO, SKIPPED, SETTINGS, CHANGED = -1, -2, -3, -4
+"""What a row of NAME_documents is, where it is no part of a text (0, 1, …)."""
+
+
+class MilvusStore:
+    """A `Store` at milvus://host:port/name; the token, where one is needed, is in QA_MILVUS_TOKEN.
+
+    `generation` is the time of the last change in nanoseconds, as the machine that made it tells it.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Raises `BadIndex` where the address is none, or nobody answers there."""
+        found = re.fullmatch(rf"{SCHEME}([^/:\s]+(?::\d+)?)/([A-Za-z_]\w*)", address, re.ASCII)
+        if found is None:
+            raise BadIndex(
+                f"{address!r} is no address of a Milvus collection; expected milvus://HOST:PORT/NAME, NAME "
+                "of letters, digits and underscores: qa index FOLDER --store milvus://localhost:19530/qa"
+            )
+        try:
+            import pymilvus  # noqa: PLC0415
+        except ImportError:
+            raise BadIndex(
+                f'{address} needs the Milvus client, which is not installed: pip install "qa[milvus]"'
+            ) from None
+        self.address = address
+        self._milvus: Any = pymilvus
+        host, self._name = found[1], found[2]
+        self._documents = f"{self._name}_documents"
+        with self._talking():
+            self._client: Any = pymilvus.MilvusClient(
+                uri=f"http://{host}" if ":" in host else f"http://{host}:19530",
+                token=environ.get(TOKEN, ""),
+                timeout=SECONDS,
+            )
+        self._has_passages = False  # the collection of passages is made when their dimension is known
+
+    @classmethod
+    def open(cls, address: str, settings: Mapping[str, str]) -> MilvusStore:
+        """The corpus at this address. Raises `BadIndex` where there is none, or it was made with other
+        settings."""
+        store = cls(address)
+        with store._talking():
+            if not store._client.has_collection(store._documents):
+                raise BadIndex(f"No index at {address}; make one: qa index FOLDER --store {address}")
+        store._check(settings)
+        return store
+
+    @classmethod
+    def create(cls, address: str, settings: Mapping[str, str]) -> MilvusStore:
+        """The corpus at this address, made empty where there is none. Raises `BadIndex`."""
+        store = cls(address)
+        with store._talking():
+            if not store._client.has_collection(store._documents):
+                store._make(store._documents, store._documents_schema())
+            if not store._rows(f"part == {SETTINGS}", ["data"]):
+                store._write([_row(_key("settings"), 0, SETTINGS, "", json.dumps(_expected(settings)))])
+        store._check(settings)
+        return store
+
+    @staticmethod
+    def erase(address: str) -> None:
+        """Remove the corpus at this address. Raises `BadIndex`."""
+        store = MilvusStore(address)
+        with store._talking():
+            for name in (store._documents, store._name):
+                if store._client.has_collection(name):
+                    store._client.drop_collection(name)
+        store.close()
+
+    @property
+    def generation(self) -> int:
+        rows = self._documents_rows(f"part == {CHANGED}", ["data"])
+        return int(rows[0]["data"]) if rows else 0
+
+    def put(self, items: Sequence[Indexed]) -> None:
+        if not items:
+            return
+        prepared = [
+            _prepared(item) for item in items
+        ]  # what is wrong with any is found before a row is written
+        with self._talking():
+            self._make_passages(next((len(v) for item in items for v in item.vectors), None))
+            for info, texts, passages in prepared:
+                document, version = info["document"], info["version"]
+                self._write(passages, self._name)
+                self._write(texts)
+                self._write([info])  # from here on, this version counts
+                if self._has_passages:
+                    self._delete(self._name, document, version)
+                self._delete(self._documents, document, version)
+            self._changed()
+
+    def remove(self, document_ids: Collection[str]) -> None:
+        keys = sorted(_key(id_) for id_ in document_ids)
+        with self._talking():
+            there = [row["key"] for row in self._rows_of("key", keys, ["key"], f"part == {INFO}")]
+            if not there:
+                return
+            self._client.delete(self._documents, ids=there)  # from here on, they are gone
+            for chunk in _chunks(there, ROWS_AT_ONCE):
+                for name in (self._documents, self._name)[: 1 + self._has_passages]:
+                    self._client.delete(name, filter=f"document in {chunk}")
+            self._changed()
+
+    def documents(self) -> list[DocumentInfo]:
+        rows = self._documents_rows(f"part == {INFO}", ["data"])
+        return sorted((_info(row["data"]) for row in rows), key=lambda info: info.id)
+
+    def document(self, document_id: str) -> Document:
+        key = _key(document_id)
+        while True:
+            info = self._documents_rows(f"key == {key}", ["version", "data"])
+            if not info:
+                raise KeyError(document_id)
+            version = info[0]["version"]
+            rows = self._documents_rows(
+                f'document == {key} and part >= 0 and version == "{version}"', ["part", "data"]
+            )
+            if len(rows) == json.loads(info[0]["data"])["parts"]:
+                break  # otherwise it was replaced meanwhile
+        packed = "".join(row["data"] for row in sorted(rows, key=lambda row: row["part"]))
+        return _unpacked(packed, _info(info[0]["data"]))
+
+    def passage_count(self, documents: Collection[str] | None = None) -> int:
+        if documents is None:  # counted by the engine, with what lost writers may have left
+            if not self._ready():
+                return 0
+            with self._talking():
+                rows = self._client.query(self._name, filter="key >= 0", output_fields=["count(*)"])
+            return int(rows[0]["count(*)"])
+        keys = sorted(_key(id_) for id_ in documents)
+        with self._talking():
+            rows = self._rows_of("key", keys, ["data"], f"part == {INFO}")
+        return sum(_info(row["data"]).passages for row in rows)
+
+    def passages(self, passage_ids: Sequence[int]) -> list[tuple[Passage, str]]:
+        if not passage_ids or not self._ready():
+            return []
+        fields = ["id", "document", "version", "document_id", "start", "end", "text"]
+        with self._talking():
+            rows = self._rows_of("id", list(passage_ids), fields, name=self._name)
+        found = {row["id"]: row for row in self._counting(rows)}
+        return [
+            (Passage(id_, row["document_id"], row["start"], row["end"]), self._text(row))
+            for id_ in passage_ids
+            if (row := found.get(id_)) is not None
+        ]
+
+    def search_dense(
+        self, query: Vectors, k: int, documents: Collection[str] | None = None
+    ) -> list[tuple[int, float]]:
+        return self._search("vector", query.tolist(), k, documents)
+
+    def search_lexical(
+        self, query: str, k: int, documents: Collection[str] | None = None
+    ) -> list[tuple[int, float]]:
+        words = folded_query(query)
+        return self._search("bm25", words, k, documents) if words else []
+
+    def keep_skipped(self, skipped: Sequence[Skipped]) -> None:
+        with self._talking():
+            self._client.delete(self._documents, filter=f"part == {SKIPPED}")
+            self._write(
+                [
+                    _row(_key("skipped", skip.path), 0, SKIPPED, "", json.dumps([skip.path, skip.reason]))
+                    for skip in skipped
+                ]
+            )
+
+    def skipped(self) -> list[Skipped]:
+        rows = self._documents_rows(f"part == {SKIPPED}", ["data"])
+        return sorted((Skipped(*json.loads(row["data"])) for row in rows), key=lambda skip: skip.path)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # Searching
+
+    def _search(
+        self, field: str, query: Any, k: int, documents: Collection[str] | None
+    ) -> list[tuple[int, float]]:
+        """The k nearest rows that count, best first, ties by id."""
+        if not self._ready() or (documents is not None and not documents):
+            return []
+        only = "" if documents is None else f"document in {sorted(_key(id_) for id_ in documents)}"
+        ask = k + 1
+        while True:
+            ask = min(ask, MOST_FOUND)
+            with self._talking():
+                hits = self._client.search(
+                    self._name,
+                    [query],
+                    anns_field=field,
+                    limit=ask,
+                    filter=only,
+                    search_params={"params": {"ef": max(128, 2 * ask)} if field == "vector" else {}},
+                    output_fields=["id", "document", "version"],
+                )[0]
+            rows = self._counting([{**hit["entity"], "score": abs(hit["distance"])} for hit in hits])
+            found = [(int(row["id"]), float(row["score"])) for row in rows]
+            all_there = len(hits) < ask or ask == MOST_FOUND
+            # Copies of a paragraph share a score: all of them, to be ordered by id.
+            if all_there or (len(found) > k and found[k - 1][1] != found[-1][1]):
+                return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
+            ask *= 2
+
+    def _counting(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The rows that belong to the version of their document that counts."""
+        with self._talking():
+            infos = self._rows_of("key", sorted({row["document"] for row in rows}), ["key", "version"])
+        counts = {info["key"]: info["version"] for info in infos}
+        return [row for row in rows if counts.get(row["document"]) == row["version"]]
+
+    def _text(self, row: Mapping[str, Any]) -> str:
+        """A passage's text, from the document where it is too long for a row."""
+        text = str(row["text"])
+        return text or self.document(row["document_id"]).text[row["start"] : row["end"]]
+
+    # Rows
+
+    def _ready(self) -> bool:
+        """Whether there is a collection of passages."""
+        if not self._has_passages:
+            with self._talking():
+                self._has_passages = bool(self._client.has_collection(self._name))
+        return self._has_passages
+
+    def _documents_rows(self, condition: str, fields: list[str]) -> list[dict[str, Any]]:
+        with self._talking():
+            return self._rows(condition, fields)
+
+    def _rows(self, condition: str, fields: list[str], name: str | None = None) -> list[dict[str, Any]]:
+        """All rows that meet the condition, more than one answer of the engine may hold."""
+        name = name or self._documents
+        found = list(self._client.query(name, filter=condition, output_fields=fields, limit=MOST_FOUND))
+        if len(found) < MOST_FOUND:
+            return found
+        rows = self._client.query_iterator(name, filter=condition, output_fields=fields, batch_size=1_000)
+        found = []
+        while batch := rows.next():
+            found += batch
+        rows.close()
+        return found
+
+    def _rows_of(
+        self, field: str, keys: Sequence[int], fields: list[str], condition: str = "", name: str | None = None
+    ) -> list[dict[str, Any]]:
+        more = f" and {condition}" if condition else ""
+        return [
+            row
+            for chunk in _chunks(list(keys), ROWS_AT_ONCE)
+            for row in self._rows(f"{field} in {chunk}{more}", fields, name)
+        ]
+
+    def _write(self, rows: Sequence[dict[str, Any]], name: str | None = None) -> None:
+        for chunk in _chunks(list(rows), ROWS_AT_ONCE):
+            self._client.upsert(name or self._documents, chunk)
+
+    def _delete(self, name: str, document: int, version: str) -> None:
+        """The document's rows of other versions than this one."""
+        self._client.delete(name, filter=f'document == {document} and version != "{version}"')
+
+    def _changed(self) -> None:
+        self._write([_row(_key("changed"), 0, CHANGED, "", str(time.time_ns()))])
+
+    # Collections
+
+    def _check(self, settings: Mapping[str, str]) -> None:
+        rows = self._documents_rows(f"part == {SETTINGS}", ["data"])
+        found, expected = json.loads(rows[0]["data"]) if rows else {}, _expected(settings)
+        if found != expected:
+            name = next(n for n in (*expected, *found) if found.get(n) != expected.get(n))
+            raise BadIndex(
+                f"The index at {self.address} was made with {name} {found.get(name)!r}, this version has "
+                f"{expected.get(name)!r}; make it again: qa index FOLDER --store {self.address} --rebuild"
+            )
+
+    def _make(self, name: str, make: Callable[[Any, Any], None]) -> None:
+        """The collection, unless another process is faster."""
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        indexes = self._client.prepare_index_params()
+        make(schema, indexes)
+        try:
+            self._client.create_collection(
+                name, schema=schema, index_params=indexes, consistency_level="Strong"
+            )
+        except self._milvus.MilvusException:
+            if not self._client.has_collection(name):
+                raise
+        self._client.load_collection(name)
+
+    def _documents_schema(self) -> Callable[[Any, Any], None]:
+        kinds = self._milvus.DataType
+
+        def make(schema: Any, indexes: Any) -> None:
+            schema.add_field("key", kinds.INT64, is_primary=True)
+            schema.add_field("document", kinds.INT64)
+            schema.add_field("part", kinds.INT64)
+            schema.add_field("version", kinds.VARCHAR, max_length=64)
+            schema.add_field("data", kinds.VARCHAR, max_length=LONGEST_FIELD)
+            schema.add_field("unused", kinds.FLOAT_VECTOR, dim=2)  # a collection must have a vector
+            indexes.add_index("unused", index_type="FLAT", metric_type="L2")
+
+        return make
+
+    def _make_passages(self, dimension: int | None) -> None:
+        if dimension is None or self._ready():
+            return
+        kinds, function = self._milvus.DataType, self._milvus.Function
+
+        def make(schema: Any, indexes: Any) -> None:
+            schema.add_field("key", kinds.INT64, is_primary=True)
+            schema.add_field("id", kinds.INT64)
+            schema.add_field("document", kinds.INT64)
+            schema.add_field("version", kinds.VARCHAR, max_length=64)
+            schema.add_field("document_id", kinds.VARCHAR, max_length=LONGEST_FIELD)
+            schema.add_field("start", kinds.INT64)
+            schema.add_field("end", kinds.INT64)
+            schema.add_field("text", kinds.VARCHAR, max_length=LONGEST_FIELD)
+            schema.add_field(
+                "words",
+                kinds.VARCHAR,
+                max_length=LONGEST_FIELD,
+                enable_analyzer=True,
+                analyzer_params={"tokenizer": "standard"},  # the rest is done: `folded`
+            )
+            schema.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
+            schema.add_field("bm25", kinds.SPARSE_FLOAT_VECTOR)
+            schema.add_function(
+                function(
+                    name="bm25",
+                    function_type=self._milvus.FunctionType.BM25,
+                    input_field_names=["words"],
+                    output_field_names=["bm25"],
+                )
+            )
+            indexes.add_index(
+                "vector", index_type="HNSW", metric_type="IP", params={"M": 16, "efConstruction": 200}
+            )
+            indexes.add_index("bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+
+        self._make(self._name, make)
+        self._has_passages = True
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """What goes wrong at the engine is told in one sentence."""
+        try:
+            yield
+        except self._milvus.MilvusException as error:
+            said = " ".join(str(error.message or error).split())
+            if re.search(r"auth|permission|credential|api ?key|UNAUTHENTICATED", said, re.IGNORECASE):
+                raise BadIndex(
+                    f"Milvus at {self.address} does not accept the token in {TOKEN} ({said[:200]}); set it "
+                    f"to USER:PASSWORD or an API key: {TOKEN}=… qa …"
+                ) from error
+            if re.search(r"connect|unavailable|deadline|timeout", said, re.IGNORECASE):
+                raise BadIndex(
+                    f"No Milvus answers at {self.address} ({said[:200]}); start it, or name another: "
+                    "qa index FOLDER --store milvus://HOST:PORT/NAME"
+                ) from error
+            raise BadIndex(
+                f"Milvus at {self.address} refused ({said[:300]}); look at its log, or make the index again: "
+                f"qa index FOLDER --store {self.address} --rebuild"
+            ) from error
+
+
+def _expected(settings: Mapping[str, str]) -> dict[str, str]:
+    return {"schema": SCHEMA, **settings}
+
+
+def _key(*parts: object) -> int:
+    """63 bits that stand for these words."""
+    digest = sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _row(key: int, document: int, part: int, version: str, data: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "document": document,
+        "part": part,
+        "version": version,
+        "data": data,
+        "unused": [0.0, 0.0],
+    }
+
+
+def _prepared(item: Indexed) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The row that says which version counts, the rows of the text, the rows of the passages."""
+    document = item.document
+    packed = _packed(document)
+    key, version = _key(document.id), sha256(packed.encode()).hexdigest()
+    texts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
+    info = {
+        "id": document.id,
+        "title": document.title,
+        "date": document.date,
+        "path": document.path,
+        "sha256": document.sha256,
+        "characters": len(document.text),
+        "passages": len(item.passages),
+        "parts": len(texts),
+    }
+    passages = []
+    for passage, vector in zip(item.passages, item.vectors, strict=True):
+        text = document.text[passage.start : passage.end]
+        passages.append(
+            {
+                "key": _key(document.id, version, passage.id),
+                "id": passage.id,
+                "document": key,
+                "version": version,
+                "document_id": document.id,
+                "start": passage.start,
+                "end": passage.end,
+                "text": text if len(text.encode()) <= LONGEST_FIELD else "",
+                "words": _cut(folded(f"{document.title}\n{text}")) or NO_WORD,
+                "vector": vector.tolist(),
+            }
+        )
+    return (
+        _row(key, key, INFO, version, json.dumps(info)),
+        [_row(_key(document.id, version, n), key, n, version, part) for n, part in enumerate(texts)],
+        passages,
+    )
+
+
+def _cut(words: str) -> str:
+    return words.encode()[:LONGEST_FIELD].decode(errors="ignore")
+
+
+def _packed(document: Document) -> str:
+    whole = [document.text, document.pages, document.hidden, document.sentences, document.url]
+    return b64encode(zlib.compress(json.dumps([document.title, document.path, *whole]).encode())).decode()
+
+
+def _unpacked(packed: str, info: DocumentInfo) -> Document:
+    title, path, text, pages, hidden, sentences, url = json.loads(zlib.decompress(b64decode(packed)))
+    return Document(
+        info.id,
+        title,
+        text,
+        path,
+        info.sha256,
+        info.date,
+        None if pages is None else tuple(pages),
+        tuple(map(tuple, hidden)),
+        tuple(map(tuple, sentences)),
+        url,
+    )
+
+
+def _info(data: str) -> DocumentInfo:
+    fields = json.loads(data)
+    del fields["parts"]
+    return DocumentInfo(**fields)
+
+
+def _chunks(rows: list[Any], size: int) -> Iterable[list[Any]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
