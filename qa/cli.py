@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa.engine import INDEX, PASSAGES_READ, open_default, update, watch_folder
 from qa.errors import QAError
+from qa.indexing import Part
 from qa.version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _index(arguments: argparse.Namespace) -> int:
-    from qa.store import LocalStore  # noqa: PLC0415
+    from qa.store import Address  # noqa: PLC0415
+
+    place = arguments.store or arguments.index
 
     def tell(report: Report | QAError) -> None:
         if isinstance(report, QAError):
@@ -54,17 +57,17 @@ def _index(arguments: argparse.Namespace) -> int:
         print(
             f"{report.added} added, {report.updated} updated, {report.removed} removed, "
             f"{report.unchanged} unchanged, {len(report.skipped)} skipped; "
-            f"{report.passages} passages in {arguments.index} ({report.seconds:.1f} s)",
+            f"{report.passages} passages in {place} ({report.seconds:.1f} s)",
             flush=True,
         )
 
     if arguments.rebuild:
-        LocalStore.erase(arguments.index)
+        Address(str(place)).erase()
     with _progress_bar() as progress:
         if arguments.watch:
-            watch_folder(arguments.folder, arguments.index, tell, progress)
+            watch_folder(arguments.folder, place, tell, progress, part=arguments.part)
             return ANSWERED
-        report = update(arguments.folder, arguments.index, progress)
+        report = update(arguments.folder, place, progress, arguments.part)
     tell(report)
     return ANSWERED
 
@@ -242,6 +245,11 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
             bar.close()
 
 
+def _place(text: str) -> str | Path:
+    """The address of an index; a path is tidied, what stands before :// is not."""
+    return text if "://" in text else Path(text)
+
+
 def _probability(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
@@ -249,7 +257,7 @@ def _probability(text: str) -> float:
     return value
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 (a statement for each verb and option)
     parser = argparse.ArgumentParser(
         prog="qa",
         description="Ask a folder of documents a question; get the exact words that answer it, "
@@ -263,7 +271,11 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=help_, description=help_)
         sub.set_defaults(verb=run)
         sub.add_argument(
-            "--index", type=Path, default=INDEX, metavar="DIR", help="folder of the index (default: ./index)"
+            "--index",
+            type=_place,
+            default=INDEX,
+            metavar="DIR",
+            help="folder of the index, or milvus://HOST:PORT/NAME (default: ./index)",
         )
         return sub
 
@@ -276,6 +288,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     index.add_argument(
         "--watch", action="store_true", help="stay, and keep the index in step with the folder until Ctrl-C"
+    )
+
+    index.add_argument(
+        "--store", metavar="ADDRESS", help="index into a Milvus collection: milvus://HOST:PORT/NAME"
+    )
+    index.add_argument(
+        "--part",
+        type=Part.parse,
+        metavar="N/OF",
+        help="only this part of the folder, as 3/16: other machines take the others",
     )
 
     ask = verb("ask", _ask, "Ask the documents a question.")

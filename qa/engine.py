@@ -6,6 +6,7 @@ question ─▶ resolve ─▶ retrieve ─▶ read ─▶ decide ─▶ Answer(
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,10 @@ from types import TracebackType
 from qa import confidence, conversation, definitions, extracts, kinds, widening
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
-from qa.indexing import SETTINGS, Progress, Report, alone, index_folder
+from qa.indexing import SETTINGS, Part, Progress, Report, alone, index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
-from qa.store import LocalStore
+from qa.store import Address
 from qa.store.base import DocumentInfo, Store
 from qa.types import Alternative, Answer, Citation, Document, Hit, Skipped, Span
 from qa.uploads import UPLOADS, Uploads
@@ -61,9 +62,10 @@ class QA:
 
     @classmethod
     def open(cls, index: str | Path = INDEX) -> QA:
-        """The corpus that was indexed in this folder. Raises `BadIndex`, `MissingWeights`."""
-        embedder, reader = Embedder(), Reader()
-        return cls(LocalStore.open(Path(index), _settings(embedder)), embedder, reader, Path(index))
+        """The corpus that was indexed in this folder, or at milvus://HOST:PORT/NAME. Raises `BadIndex`,
+        `MissingWeights`."""
+        embedder, reader, address = Embedder(), Reader(), Address(str(index))
+        return cls(address.open(_settings(embedder)), embedder, reader, address.folder)
 
     @classmethod
     def build(
@@ -339,17 +341,22 @@ def _of(base: Answer, best: Alternative, others: Sequence[Alternative]) -> Answe
 
 
 def update(
-    folder: str | Path, index: str | Path = INDEX, progress: Callable[[Progress], None] | None = None
+    folder: str | Path,
+    index: str | Path = INDEX,
+    progress: Callable[[Progress], None] | None = None,
+    part: Part | None = None,
 ) -> Report:
-    """Bring the index of a folder into step with it, creating it where there is none.
+    """Bring the index of a folder, or of a part of it, into step with it, creating it where there is none.
 
-    Raises `BadCorpus` where nothing can be read, `BadIndex`, `MissingWeights`.
+    One run at a time writes an index in a folder; any number may write one in Milvus. Raises `BadCorpus`
+    where nothing can be read, `BadIndex`, `MissingWeights`.
     """
-    embedder = Embedder()
-    store = LocalStore.create(Path(index), _settings(embedder))
+    embedder, address = Embedder(), Address(str(index))
+    store = address.create(_settings(embedder))
     try:
-        with alone(Path(index)):
-            return index_folder(Path(folder), store, embedder, progress, Path(index) / UPLOADS)
+        with nullcontext() if address.shared else alone(address.folder):
+            source = Path(folder).absolute() if address.shared else Path(folder)
+            return index_folder(source, store, embedder, progress, address.folder / UPLOADS, part)
     finally:
         store.close()
 
@@ -360,20 +367,22 @@ def watch_folder(
     tell: Callable[[Report | QAError], None],
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
+    part: Part | None = None,
 ) -> None:
     """Keep the index of a folder in step with it until `stop` is set; see `qa.watching.watch`."""
-    embedder = Embedder()
-    store = LocalStore.create(Path(index), _settings(embedder))
+    embedder, address = Embedder(), Address(str(index))
+    store, beside = address.create(_settings(embedder)), address.folder
+    beside.mkdir(exist_ok=True)
     try:
-        watch(Path(folder), Path(index), store, embedder, Path(index) / UPLOADS, tell, progress, stop)
+        source = Path(folder).absolute() if address.shared else Path(folder)
+        watch(source, beside, store, embedder, beside / UPLOADS, tell, progress, stop, part)
     finally:
         store.close()
 
 
 def open_default(index: str | Path = INDEX, progress: Callable[[Progress], None] | None = None) -> QA:
     """The index in this folder; where it is ./index and not there yet, built from ./seeds first."""
-    index = Path(index)
-    if index == INDEX and not LocalStore.exists(index) and SEEDS.is_dir():
+    if Address(str(index)) == Address(str(INDEX)) and not Address(str(index)).exists() and SEEDS.is_dir():
         return QA.build(SEEDS, index, progress)
     return QA.open(index)
 

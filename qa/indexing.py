@@ -10,6 +10,7 @@ step as well; its documents have ids that start with "uploads/".
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,28 @@ class Report:
     ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several parts of a folder, which different machines may index: the documents are divided by
+    their ids. `number` counts from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """ "3/16" is the third of sixteen. Raises `ValueError`."""
+        number, _, of = text.partition("/")
+        part = cls(int(number), int(of))
+        if not 1 <= part.number <= part.of:
+            raise ValueError(text)
+        return part
+
+    def holds(self, document_id: str) -> bool:
+        digest = hashlib.sha256(document_id.encode("utf-8", "surrogatepass")).digest()
+        return int.from_bytes(digest[:8], "big") % self.of == self.number - 1
+
+
 @contextmanager
 def alone(index: Path, *, wait: bool = False) -> Iterator[None]:
     """No two runs write one index at a time: the second waits, or raises `BadIndex` at once. The lock is
@@ -108,8 +131,10 @@ def index_folder(
     embedder: Embedder,
     progress: Callable[[Progress], None] | None = None,
     uploads: Path | None = None,
+    part: Part | None = None,
 ) -> Report:
-    """Bring `store` into step with `folder`, and with the folder of uploads where one is given.
+    """Bring `store` into step with `folder`, or with a part of it, and with the folder of uploads where one
+    is given. Of a store that machines share, only the documents of this folder are looked at.
 
     Raises `BadCorpus` where the folder is missing, or nothing in it can be read; the index then stays
     as it was.
@@ -119,7 +144,13 @@ def index_folder(
     own = {file.id for file in found}
     if uploads and uploads.is_dir():
         found, skipped, own = _with_uploads(found, skipped, uploads)
-    known = {info.id: (info.sha256, info.path) for info in store.documents()}
+    infos = store.documents()
+    if store.shared:
+        infos = [info for info in infos if _lies_in(info.path, (folder, uploads))]
+    if part:
+        found = [file for file in found if part.holds(file.id)]
+        infos = [info for info in infos if part.holds(info.id)]
+    known = {info.id: (info.sha256, info.path) for info in infos}
     if not own and not known:
         raise BadCorpus(_nothing(folder, skipped))
 
@@ -148,7 +179,7 @@ def index_folder(
         if progress:
             progress(Progress(done, len(changed), embedded, perf_counter() - begin))
 
-    if not kept & own:
+    if not kept & own and part is None:  # a part may be empty
         raise BadCorpus(_nothing(folder, skipped))
     vanished = sorted(known.keys() - kept)
     if vanished:
@@ -164,6 +195,11 @@ def index_folder(
         passages=store.passage_count(),
         seconds=perf_counter() - begin,
     )
+
+
+def _lies_in(path: str, folders: Iterable[Path | None]) -> bool:
+    place = Path(path).absolute()
+    return any(place.is_relative_to(folder.absolute()) for folder in folders if folder is not None)
 
 
 def _with_uploads(

@@ -15,7 +15,7 @@ from time import monotonic
 
 from qa.embedder import Embedder
 from qa.errors import BadCorpus, QAError
-from qa.indexing import Progress, Report, alone, index_folder
+from qa.indexing import Part, Progress, Report, alone, index_folder
 from qa.store.base import Store
 
 QUIET_MILLISECONDS = 1000  # without a change, before a run: a file that is being copied is not read half
@@ -32,6 +32,7 @@ def watch(
     tell: Callable[[Report | QAError], None],
     progress: Callable[[Progress], None] | None = None,
     stop: Event | None = None,
+    part: Part | None = None,
 ) -> None:
     """Bring `store` into step with `folder` now and after every change, until `stop` is set or the user
     interrupts.
@@ -64,7 +65,7 @@ def watch(
             continue
         try:
             with alone(index, wait=True):
-                report = index_folder(folder, store, embedder, progress, uploads)
+                report = index_folder(folder, store, embedder, progress, uploads, part)
         except QAError as error:
             tell(error)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ class DocumentInfo:
 
 class Store(Protocol):
     """Raises `BadIndex` where the storage is missing, damaged, or made with other settings."""
+
+    shared: ClassVar[bool]
+    """Whether documents of other folders, written by other machines, may be in it."""
 
     @property
     def generation(self) -> int:

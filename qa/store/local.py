@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,8 @@ NEXT = f"(({GENERATION}) + 1)"  # the generation that the change under way will 
 
 class LocalStore:
     """A `Store` in a folder. Threads may share it; another process may write while this one reads."""
+
+    shared: ClassVar[bool] = False
 
     def __init__(self, folder: Path) -> None:
         """Opens the database for reading; `open` and `create` also check what it holds."""

@@ -13,30 +13,35 @@ from __future__ import annotations
 import json
 import re
 import time
-import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from os import environ
-from typing import Any
+from typing import Any, ClassVar
 
 from qa.errors import BadIndex
 from qa.store.base import DocumentInfo, Indexed, Vectors
-from qa.store.lexical import folded, folded_query
+from qa.store.lexical import folded_query
+from qa.store.milvus_rows import (
+    CHANGED,
+    INFO,
+    SETTINGS,
+    SKIPPED,
+    documents_schema,
+    info_of,
+    key_of,
+    new_row,
+    passages_schema,
+    prepared,
+    unpacked,
+)
 from qa.types import Document, Passage, Skipped
 
 SCHEME = "milvus://"
 TOKEN = "QA_MILVUS_TOKEN"  # noqa: S105 (the variable that holds it)
 SCHEMA = "1"
-LONGEST_FIELD = 65_535  # bytes of a VARCHAR
-PART = 60_000  # characters of a document's packed text in one row
 ROWS_AT_ONCE = 500  # written in one request: some 4 MB
 MOST_FOUND = 16_384  # rows that one search or query may give
 SECONDS = 10.0  # to wait for the engine to answer at all
-NO_WORD = "xnowordx"  # stands in for a text without words, which the engine's BM25 does not take
-INFO, SKIPPED, SETTINGS, CHANGED = -1, -2, -3, -4
-"""What a row of NAME_documents is, where it is no part of a text (0, 1, …)."""
 
 
 class MilvusStore:
@@ -44,6 +49,8 @@ class MilvusStore:
 
     `generation` is the time of the last change in nanoseconds, as the machine that made it tells it.
     """
+
+    shared: ClassVar[bool] = True
 
     def __init__(self, address: str) -> None:
         """Raises `BadIndex` where the address is none, or nobody answers there."""
@@ -88,9 +95,9 @@ class MilvusStore:
         store = cls(address)
         with store._talking():
             if not store._client.has_collection(store._documents):
-                store._make(store._documents, store._documents_schema())
+                store._make(store._documents, documents_schema(store._milvus))
             if not store._rows(f"part == {SETTINGS}", ["data"]):
-                store._write([_row(_key("settings"), 0, SETTINGS, "", json.dumps(_expected(settings)))])
+                store._write([new_row(key_of("settings"), 0, SETTINGS, "", json.dumps(_expected(settings)))])
         store._check(settings)
         return store
 
@@ -112,12 +119,10 @@ class MilvusStore:
     def put(self, items: Sequence[Indexed]) -> None:
         if not items:
             return
-        prepared = [
-            _prepared(item) for item in items
-        ]  # what is wrong with any is found before a row is written
+        ready = [prepared(item) for item in items]  # before a row is written: any may be wrong
         with self._talking():
             self._make_passages(next((len(v) for item in items for v in item.vectors), None))
-            for info, texts, passages in prepared:
+            for info, texts, passages in ready:
                 document, version = info["document"], info["version"]
                 self._write(passages, self._name)
                 self._write(texts)
@@ -128,7 +133,7 @@ class MilvusStore:
             self._changed()
 
     def remove(self, document_ids: Collection[str]) -> None:
-        keys = sorted(_key(id_) for id_ in document_ids)
+        keys = sorted(key_of(id_) for id_ in document_ids)
         with self._talking():
             there = [row["key"] for row in self._rows_of("key", keys, ["key"], f"part == {INFO}")]
             if not there:
@@ -141,10 +146,10 @@ class MilvusStore:
 
     def documents(self) -> list[DocumentInfo]:
         rows = self._documents_rows(f"part == {INFO}", ["data"])
-        return sorted((_info(row["data"]) for row in rows), key=lambda info: info.id)
+        return sorted((info_of(row["data"]) for row in rows), key=lambda info: info.id)
 
     def document(self, document_id: str) -> Document:
-        key = _key(document_id)
+        key = key_of(document_id)
         while True:
             info = self._documents_rows(f"key == {key}", ["version", "data"])
             if not info:
@@ -156,7 +161,7 @@ class MilvusStore:
             if len(rows) == json.loads(info[0]["data"])["parts"]:
                 break  # otherwise it was replaced meanwhile
         packed = "".join(row["data"] for row in sorted(rows, key=lambda row: row["part"]))
-        return _unpacked(packed, _info(info[0]["data"]))
+        return unpacked(packed, info_of(info[0]["data"]))
 
     def passage_count(self, documents: Collection[str] | None = None) -> int:
         if documents is None:  # counted by the engine, with what lost writers may have left
@@ -165,10 +170,10 @@ class MilvusStore:
             with self._talking():
                 rows = self._client.query(self._name, filter="key >= 0", output_fields=["count(*)"])
             return int(rows[0]["count(*)"])
-        keys = sorted(_key(id_) for id_ in documents)
+        keys = sorted(key_of(id_) for id_ in documents)
         with self._talking():
             rows = self._rows_of("key", keys, ["data"], f"part == {INFO}")
-        return sum(_info(row["data"]).passages for row in rows)
+        return sum(info_of(row["data"]).passages for row in rows)
 
     def passages(self, passage_ids: Sequence[int]) -> list[tuple[Passage, str]]:
         if not passage_ids or not self._ready():
@@ -199,7 +204,9 @@ class MilvusStore:
             self._client.delete(self._documents, filter=f"part == {SKIPPED}")
             self._write(
                 [
-                    _row(_key("skipped", skip.path), 0, SKIPPED, "", json.dumps([skip.path, skip.reason]))
+                    new_row(
+                        key_of("skipped", skip.path), 0, SKIPPED, "", json.dumps([skip.path, skip.reason])
+                    )
                     for skip in skipped
                 ]
             )
@@ -219,7 +226,7 @@ class MilvusStore:
         """The k nearest rows that count, best first, ties by id."""
         if not self._ready() or (documents is not None and not documents):
             return []
-        only = "" if documents is None else f"document in {sorted(_key(id_) for id_ in documents)}"
+        only = "" if documents is None else f"document in {sorted(key_of(id_) for id_ in documents)}"
         ask = k + 1
         while True:
             ask = min(ask, MOST_FOUND)
@@ -298,7 +305,7 @@ class MilvusStore:
         self._client.delete(name, filter=f'document == {document} and version != "{version}"')
 
     def _changed(self) -> None:
-        self._write([_row(_key("changed"), 0, CHANGED, "", str(time.time_ns()))])
+        self._write([new_row(key_of("changed"), 0, CHANGED, "", str(time.time_ns()))])
 
     # Collections
 
@@ -326,57 +333,10 @@ class MilvusStore:
                 raise
         self._client.load_collection(name)
 
-    def _documents_schema(self) -> Callable[[Any, Any], None]:
-        kinds = self._milvus.DataType
-
-        def make(schema: Any, indexes: Any) -> None:
-            schema.add_field("key", kinds.INT64, is_primary=True)
-            schema.add_field("document", kinds.INT64)
-            schema.add_field("part", kinds.INT64)
-            schema.add_field("version", kinds.VARCHAR, max_length=64)
-            schema.add_field("data", kinds.VARCHAR, max_length=LONGEST_FIELD)
-            schema.add_field("unused", kinds.FLOAT_VECTOR, dim=2)  # a collection must have a vector
-            indexes.add_index("unused", index_type="FLAT", metric_type="L2")
-
-        return make
-
     def _make_passages(self, dimension: int | None) -> None:
         if dimension is None or self._ready():
             return
-        kinds, function = self._milvus.DataType, self._milvus.Function
-
-        def make(schema: Any, indexes: Any) -> None:
-            schema.add_field("key", kinds.INT64, is_primary=True)
-            schema.add_field("id", kinds.INT64)
-            schema.add_field("document", kinds.INT64)
-            schema.add_field("version", kinds.VARCHAR, max_length=64)
-            schema.add_field("document_id", kinds.VARCHAR, max_length=LONGEST_FIELD)
-            schema.add_field("start", kinds.INT64)
-            schema.add_field("end", kinds.INT64)
-            schema.add_field("text", kinds.VARCHAR, max_length=LONGEST_FIELD)
-            schema.add_field(
-                "words",
-                kinds.VARCHAR,
-                max_length=LONGEST_FIELD,
-                enable_analyzer=True,
-                analyzer_params={"tokenizer": "standard"},  # the rest is done: `folded`
-            )
-            schema.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
-            schema.add_field("bm25", kinds.SPARSE_FLOAT_VECTOR)
-            schema.add_function(
-                function(
-                    name="bm25",
-                    function_type=self._milvus.FunctionType.BM25,
-                    input_field_names=["words"],
-                    output_field_names=["bm25"],
-                )
-            )
-            indexes.add_index(
-                "vector", index_type="HNSW", metric_type="IP", params={"M": 16, "efConstruction": 200}
-            )
-            indexes.add_index("bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
-
-        self._make(self._name, make)
+        self._make(self._name, passages_schema(self._milvus, dimension))
         self._has_passages = True
 
     @contextmanager
@@ -385,7 +345,9 @@ class MilvusStore:
         try:
             yield
         except self._milvus.MilvusException as error:
-            said = " ".join(str(error.message or error).split())
+            # At the first call the client says "fail connecting" whatever the engine said: that is the cause.
+            cause = getattr(error.__cause__, "details", lambda: "")() or ""
+            said = " ".join(f"{cause or error.message}".split())
             if re.search(r"auth|permission|credential|api ?key|UNAUTHENTICATED", said, re.IGNORECASE):
                 raise BadIndex(
                     f"Milvus at {self.address} does not accept the token in {TOKEN} ({said[:200]}); set it "
@@ -404,94 +366,6 @@ class MilvusStore:
 
 def _expected(settings: Mapping[str, str]) -> dict[str, str]:
     return {"schema": SCHEMA, **settings}
-
-
-def _key(*parts: object) -> int:
-    """63 bits that stand for these words."""
-    digest = sha256("\0".join(map(str, parts)).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _row(key: int, document: int, part: int, version: str, data: str) -> dict[str, Any]:
-    return {
-        "key": key,
-        "document": document,
-        "part": part,
-        "version": version,
-        "data": data,
-        "unused": [0.0, 0.0],
-    }
-
-
-def _prepared(item: Indexed) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The row that says which version counts, the rows of the text, the rows of the passages."""
-    document = item.document
-    packed = _packed(document)
-    key, version = _key(document.id), sha256(packed.encode()).hexdigest()
-    texts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
-    info = {
-        "id": document.id,
-        "title": document.title,
-        "date": document.date,
-        "path": document.path,
-        "sha256": document.sha256,
-        "characters": len(document.text),
-        "passages": len(item.passages),
-        "parts": len(texts),
-    }
-    passages = []
-    for passage, vector in zip(item.passages, item.vectors, strict=True):
-        text = document.text[passage.start : passage.end]
-        passages.append(
-            {
-                "key": _key(document.id, version, passage.id),
-                "id": passage.id,
-                "document": key,
-                "version": version,
-                "document_id": document.id,
-                "start": passage.start,
-                "end": passage.end,
-                "text": text if len(text.encode()) <= LONGEST_FIELD else "",
-                "words": _cut(folded(f"{document.title}\n{text}")) or NO_WORD,
-                "vector": vector.tolist(),
-            }
-        )
-    return (
-        _row(key, key, INFO, version, json.dumps(info)),
-        [_row(_key(document.id, version, n), key, n, version, part) for n, part in enumerate(texts)],
-        passages,
-    )
-
-
-def _cut(words: str) -> str:
-    return words.encode()[:LONGEST_FIELD].decode(errors="ignore")
-
-
-def _packed(document: Document) -> str:
-    whole = [document.text, document.pages, document.hidden, document.sentences, document.url]
-    return b64encode(zlib.compress(json.dumps([document.title, document.path, *whole]).encode())).decode()
-
-
-def _unpacked(packed: str, info: DocumentInfo) -> Document:
-    title, path, text, pages, hidden, sentences, url = json.loads(zlib.decompress(b64decode(packed)))
-    return Document(
-        info.id,
-        title,
-        text,
-        path,
-        info.sha256,
-        info.date,
-        None if pages is None else tuple(pages),
-        tuple(map(tuple, hidden)),
-        tuple(map(tuple, sentences)),
-        url,
-    )
-
-
-def _info(data: str) -> DocumentInfo:
-    fields = json.loads(data)
-    del fields["parts"]
-    return DocumentInfo(**fields)
 
 
 def _chunks(rows: list[Any], size: int) -> Iterable[list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from concurrent.futures import Future
+from contextlib import suppress
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ class Desk:
     def __init__(self, qa: QA) -> None:
         self.qa = qa
         self.sources = Sources()
+        with suppress(OSError):  # beside an index elsewhere there may be no folder yet
+            qa.folder.mkdir(exist_ok=True)
         self.history = History(qa.folder)
         self.feedback = Feedback(qa.folder)
         self.suggestions = Suggestions(qa)
