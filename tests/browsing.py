@@ -93,7 +93,7 @@ def visit(
     page.goto(url + query)
     yield page
     context.close()
-    assert not wrong
+    assert not wrong, wrong
 
 
 def ask(page: Page, question: str) -> Locator:
