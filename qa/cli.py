@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,7 +208,7 @@ def _text(answer: Answer) -> str:
 
     def cite(citation: Citation) -> str:
         page = f", page {citation.page}" if citation.page else ""
-        sentence = " ".join(f"{citation.left}**{citation.quote}**{citation.right}".split())
+        sentence = " ".join(f"{citation.left}**{citation.quote}**{citation.right}".split()) + _days(citation)
         return (
             f"  [{next(numbers)}] {citation.document.title}\n"
             f"      {citation.document.id}{page}, {citation.start}-{citation.end}\n      {sentence}"
@@ -218,6 +219,18 @@ def _text(answer: Answer) -> str:
         lines.append(f"The documents also say: {alternative.text} ({alternative.confidence:.0%} sure)")
         lines += [cite(citation) for citation in alternative.citations]
     return "\n".join(lines)
+
+
+def _days(citation: Citation) -> str:
+    """What "on Thursday" and the like in the sentence mean, where it is known when it was written."""
+    from qa.corpus import relative_dates  # noqa: PLC0415
+
+    document = citation.document
+    if document.date is None or document.date_source == "text":
+        return ""
+    found = relative_dates(citation.sentence, date.fromisoformat(document.date))
+    meant = [f"“{citation.sentence[start:end]}”: {means}" for (start, end), means in found]
+    return f"\n      ({'; '.join(meant)})" if meant else ""
 
 
 @contextmanager

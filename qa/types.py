@@ -25,7 +25,9 @@ class Document:
     `sha256` is the hash of the file's bytes. `pages` holds the offset at which each page starts
     (PDF only). `url` is the web address that the file says it is from (http or https).
     `hidden` ranges (boilerplate, repeats) are neither embedded nor read. `sentences`
-    covers the readable text, in order and without overlap.
+    covers the readable text, in order and without overlap. `date_source` says where `date` is from:
+    "metadata" of the file, the "dateline" at the head of the text, or the "text", whose latest full date
+    it is.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Document:
     hidden: tuple[Range, ...] = ()
     sentences: tuple[Range, ...] = ()
     url: str | None = None
+    date_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class Citation:
             "document": self.document.id,
             "title": self.document.title,
             "date": self.document.date,
+            "date_source": self.document.date_source,
             "file": self.document.path,
             "url": self.document.url,
             "sha256": self.document.sha256,

@@ -1,8 +1,19 @@
 """Files → Documents → Passages: walk a folder, read each file, mark what repeats, split the rest."""
 
 from qa.corpus.clean import hidden_ranges
+from qa.corpus.dates import relative_dates
 from qa.corpus.load import Found, load, sha256, walk
 from qa.corpus.split import passages, sentences
 from qa.types import Skipped
 
-__all__ = ["Found", "Skipped", "hidden_ranges", "load", "passages", "sentences", "sha256", "walk"]
+__all__ = [
+    "Found",
+    "Skipped",
+    "hidden_ranges",
+    "load",
+    "passages",
+    "relative_dates",
+    "sentences",
+    "sha256",
+    "walk",
+]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256 as new_sha256
 from pathlib import Path
 from textwrap import shorten
 
 from qa.corpus.clean import hidden_ranges
+from qa.corpus.dates import stated_date
 from qa.corpus.formats import MEND, READERS
 from qa.corpus.lines import paragraphs
 from qa.corpus.split import sentences
@@ -126,17 +128,21 @@ def load(found: Found) -> Document:
         )
     hidden = hidden_ranges(text)
     readable = sentences(text, hidden)
+    date, date_source = content.date, "metadata" if content.date else None
+    if date is None and (stated := stated_date(text, datetime.now(UTC).date())):
+        date, date_source = stated
     return Document(
         id=found.id,
         title=_shorten(content.title or _headline(text) or _opening(text, readable) or found.path.name),
         text=text,
         path=str(found.path),
         sha256=new_sha256(data).hexdigest(),
-        date=content.date,
+        date=date,
         pages=content.pages,
         hidden=hidden,
         sentences=readable,
         url=content.url,
+        date_source=date_source,
     )
 
 

@@ -76,6 +76,10 @@ class WordFolder:
         found = [(int(id_), float(score)) for id_, (score, _) in zip(ids, hits, strict=True)]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:k]
 
+    def close(self) -> None:
+        """Let go of the files, which are mapped into memory."""
+        self._index, self.generation = None, -1
+
     def _open(self) -> Any:
         """The index on disk, made where it is missing or damaged; in memory where nothing can be written."""
         try:

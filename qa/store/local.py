@@ -31,13 +31,13 @@ from qa.types import Document, Passage, Range, Skipped
 
 VECTORS = "vectors.faiss"
 WORDS = "words.tantivy"
-SCHEMA = "3"
+SCHEMA = "4"
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, date TEXT,
-    url TEXT,
+    url TEXT, date_source TEXT,
     -- Before the long columns, so that a list of documents reads no further.
     characters INTEGER NOT NULL, passages INTEGER NOT NULL,
     pages BLOB, hidden BLOB NOT NULL, sentences BLOB NOT NULL,  -- little-endian uint32
@@ -151,17 +151,17 @@ class LocalStore:
 
     def document(self, document_id: str) -> Document:
         rows = self._read(
-            "SELECT title, text, path, sha256, date, pages, hidden, sentences, url FROM documents "
-            "WHERE id = ?",
+            "SELECT title, text, path, sha256, date, pages, hidden, sentences, url, date_source "
+            "FROM documents WHERE id = ?",
             (document_id,),
         )
         if not rows:
             raise KeyError(document_id)
-        title, text, path, sha256, date, pages, hidden, sentences, url = rows[0]
+        title, text, path, sha256, date, pages, hidden, sentences, *rest = rows[0]
         try:
             page_starts = None if pages is None else _numbers(pages)
             marks = page_starts, _ranges(hidden), _ranges(sentences)
-            return Document(document_id, title, text.decode(), path, sha256, date, *marks, url)
+            return Document(document_id, title, text.decode(), path, sha256, date, *marks, *rest)
         except ValueError as error:  # no UTF-8, or half a number
             raise damaged(self._folder, error) from error
 
@@ -225,6 +225,8 @@ class LocalStore:
             self._reader.close()
             if self._writer is not None:
                 self._writer.close()
+        with self._words_lock:
+            self._words.close()
 
     @classmethod
     def _checked(cls, folder: Path, settings: Mapping[str, str], *, make: bool = False) -> LocalStore:
@@ -308,8 +310,8 @@ class LocalStore:
 def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
     document = item.document
     cursor.execute(
-        "INSERT INTO documents (id, title, path, sha256, date, url, characters, passages, pages, hidden, "
-        "sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO documents (id, title, path, sha256, date, url, date_source, characters, passages, "
+        "pages, hidden, sentences, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             document.id,
             document.title,
@@ -317,6 +319,7 @@ def _insert(cursor: sqlite3.Cursor, item: Indexed) -> None:
             document.sha256,
             document.date,
             document.url,
+            document.date_source,
             len(document.text),
             len(item.passages),
             None if document.pages is None else _pack(document.pages),

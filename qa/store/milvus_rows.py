@@ -139,12 +139,21 @@ def _cut(words: str) -> str:
 
 
 def _packed(document: Document) -> str:
-    whole = [document.text, document.pages, document.hidden, document.sentences, document.url]
+    whole = [
+        document.text,
+        document.pages,
+        document.hidden,
+        document.sentences,
+        document.url,
+        document.date_source,
+    ]
     return b64encode(zlib.compress(json.dumps([document.title, document.path, *whole]).encode())).decode()
 
 
 def unpacked(packed: str, info: DocumentInfo) -> Document:
-    title, path, text, pages, hidden, sentences, url = json.loads(zlib.decompress(b64decode(packed)))
+    title, path, text, pages, hidden, sentences, url, date_source = json.loads(
+        zlib.decompress(b64decode(packed))
+    )
     return Document(
         info.id,
         title,
@@ -156,6 +165,7 @@ def unpacked(packed: str, info: DocumentInfo) -> Document:
         tuple(map(tuple, hidden)),
         tuple(map(tuple, sentences)),
         url,
+        date_source,
     )
 
 

@@ -61,6 +61,18 @@ def failure(sentence: str) -> str:
     return f'<div class="answer failure"><p dir="auto">{escape(sentence)}</p></div>'
 
 
-def date(iso: str | None) -> str:
-    """A document's date as a `time` element, or nothing where none is known."""
-    return f'<time datetime="{escape(iso)}" dir="ltr">{escape(iso)}</time>' if iso else ""
+DATE_SOURCES = {
+    "metadata": "The file says so.",
+    "dateline": "The head of the text says so.",
+    "text": "The latest full date that the text names.",
+}
+
+
+def date(iso: str | None, source: str | None = None) -> str:
+    """A document's date as a `time` element that tells on hover where it is from, or nothing where none is
+    known. What is only the latest date of the text is marked: the document may be younger."""
+    if not iso:
+        return ""
+    title = f' title="{escape(DATE_SOURCES[source])}"' if source in DATE_SOURCES else ""
+    later = " or later" if source == "text" else ""
+    return f'<time datetime="{escape(iso)}" dir="ltr"{title}>{escape(iso)}{later}</time>'

@@ -4,8 +4,10 @@ like a fresh one."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date as day
 from typing import Any
 
+from qa.corpus import relative_dates
 from qa.web.abstention import Cause
 from qa.web.markup import address, date, escape, head, isolated, joined
 
@@ -56,6 +58,7 @@ def found(answer: Json) -> str:
     return (
         '<div class="answer">'
         f'<p class="sentence" dir="auto">{_sentence(best)} {_link(best, numbers)}</p>'
+        + _days(best)
         + (f'<ul class="items">{items}</ul>' if items else "")
         + f'<p class="from">{_place(best, numbers)}</p>'
         + (f'<h3>Also says so</h3><ul class="places">{also}</ul>' if also else "")
@@ -71,7 +74,7 @@ def _looked_up(answer: Json, numbers: Numbers) -> str:
     for citation in answer["citations"]:
         by_document.setdefault(citation["document"], []).append(citation)
     parts = "".join(
-        f"<h3>{joined([_title(citations[0]), date(citations[0]['date'])])}</h3>"
+        f"<h3>{joined([_title(citations[0]), _date(citations[0])])}</h3>"
         + "".join(f'<p dir="auto">{_sentence(each)} {_link(each, numbers)}</p>' for each in citations)
         for citations in by_document.values()
     )
@@ -126,7 +129,7 @@ def _differ(answers: Sequence[Json], numbers: Numbers) -> str:
         f'<tr><th scope="row">{isolated(each["text"])}'
         f'<span class="sure">{confidence_in_words(each["confidence"])}</span></th>'
         f'<td data-label="Document">{_title(citation)}</td>'
-        f'<td data-label="Date">{date(citation["date"]) or "unknown"}</td>'
+        f'<td data-label="Date">{_date(citation) or "unknown"}</td>'
         f'<td data-label="Quote" dir="auto">{_sentence(citation)} {_link(citation, numbers)}</td></tr>'
         for each, citation in rows
     )
@@ -198,7 +201,23 @@ def _sentence(citation: Json) -> str:
 
 def _place(citation: Json, numbers: Numbers) -> str:
     page = f"page {citation['page']}" if citation["page"] else ""
-    return f"{_link(citation, numbers)} {joined([_title(citation), page, date(citation['date'])])}"
+    return f"{_link(citation, numbers)} {joined([_title(citation), page, _date(citation)])}"
+
+
+def _date(citation: Json) -> str:
+    return date(citation["date"], citation.get("date_source"))
+
+
+def _days(citation: Json) -> str:
+    """What "on Thursday" and the like in the sentence mean, where it is known when it was written."""
+    if not citation["date"] or citation.get("date_source") not in ("metadata", "dateline"):
+        return ""
+    sentence = citation["sentence"]
+    meant = [
+        f"“{isolated(sentence[start:end])}”: {date(means)}"
+        for (start, end), means in relative_dates(sentence, day.fromisoformat(citation["date"]))
+    ]
+    return f'<p class="days">{joined(meant)}</p>' if meant else ""
 
 
 def _title(citation: Json) -> str:

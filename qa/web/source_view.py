@@ -28,7 +28,7 @@ def source(document: Document, start: int, end: int, others: Iterable[Range] = (
     end = min(max(end, start), length)
     first, last = _window(document.text, start, end)
     page = Citation(document, start, end).page if start < end else None
-    facts = [isolated(document.id), f"page {page}" if page else "", date(document.date)]
+    facts = [isolated(document.id), f"page {page}" if page else "", date(document.date, document.date_source)]
     link = original(document.id) + (f"#page={page}" if page else "")
     return (
         '<article class="source"><header>'
