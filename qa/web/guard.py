@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from qa.accounts import Accounts
 
-LARGEST_REQUEST = 32 * 2**20  # bytes of a question, or of what is exported, with its conversation
+LARGEST_REQUEST = 4 * 2**20  # bytes of a question with its conversation
 LARGEST_SENDING = 4 * LARGEST_UPLOAD  # bytes of several files at once
 MOST_WAITING = 20  # to have a password checked; more are turned away
 LONGEST_PASSWORD = 1_000  # characters
