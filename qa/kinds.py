@@ -49,8 +49,8 @@ _TALK = re.compile(
     r"|(?:ok(?:ay)?|yes|no|yeah|yep|nope|cool|great|nice|good|perfect|wow|lol|haha|hm+|sure|super|awesome"
     r"|sorry)"
     r"(?:,? (?:that helps|thanks|thank you|good|great|cool))?|you(?:'re| are) (?:\w+ ){0,2}\w+"
-    r"|how are you(?: (?:doing|today))*|(?:who|what) are you|what(?:'s| is) your \w+|who (?:made|built"
-    r"|wrote|created) you"
+    r"|how are you(?: (?:doing|today))*|(?:who|what) (?:are|r) (?:you|u)|what(?:'s| is) your \w+"
+    r"|who (?:made|built|wrote|created) you"
     r"|(?:what|which) (?:model|version|program|ai|bot) are you|what (?:can|do) you (?:do|know"
     r"|answer)(?: for me)?"
     r"|(?:what|how) (?:can|should|do|may) i (?:ask|do)(?: (?:you|here))?|what questions (?:can|may"
@@ -116,6 +116,9 @@ _MENTIONS = re.compile(
     r"(?: (?:of|about|on|to|that mentions?|mentioning))+ (?P<g>.+)"
     r"|(?:search for|find (?:everything|anything|all) (?:about|on)|anything (?:about|on)"
     r"|everything (?:about|on)) (?P<h>.+)"
+)
+_KEYWORDS = re.compile(
+    r"(?:tell me|anything|something) (?:more )?about (?P<n>.+)|(?P<o>[\w'.&-]+(?: [\w'.&-]+){0,3})"
 )
 _AUXILIARY = (
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|must|may|might)(?:n't)?"
@@ -188,6 +191,10 @@ def wanted(question: str) -> Wanted:
     for kind, rule in _RULES:
         if rule.fullmatch(plain):
             return Wanted(kind)
+    if "?" not in question and (found := _NO_QUESTION.fullmatch(written)):  # nothing to answer, but to find
+        about = found["a"] or found["b"]
+        if about.lower() not in FUNCTION_WORDS:
+            return Wanted("mentions", about)
     return Wanted("fact")
 
 
