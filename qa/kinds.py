@@ -117,8 +117,9 @@ _MENTIONS = re.compile(
     r"|(?:search for|find (?:everything|anything|all) (?:about|on)|anything (?:about|on)"
     r"|everything (?:about|on)) (?P<h>.+)"
 )
-_KEYWORDS = re.compile(
-    r"(?:tell me|anything|something) (?:more )?about (?P<n>.+)|(?P<o>[\w'.&-]+(?: [\w'.&-]+){0,3})"
+_NO_QUESTION = re.compile(
+    r"(?i:tell me|anything|something) (?i:more )?(?i:about) (?P<a>.+)"
+    r"|(?P<b>[\w'.&-]+|[A-Z][\w'.&-]*(?: [A-Z][\w'.&-]*)+)"
 )
 _AUXILIARY = (
     r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|must|may|might)(?:n't)?"
