@@ -31,6 +31,7 @@ from qa.types import Document, Passage
 
 UPLOADS = "uploads"  # the folder within the index
 LARGEST_UPLOAD = 50 * 2**20  # bytes of one file
+LONGEST_TEXT = 10_000_000  # characters of one file, some 2,500 full pages: minutes of embedding, not hours
 MOST_UPLOADS = 50  # files at a time
 LARGEST_FOLDER = 5 * 2**30  # bytes of all uploads: visitors cannot fill the disk
 LONGEST_NAME = 150  # bytes: room for a number, whatever the file system
@@ -160,6 +161,7 @@ class Uploads:
             _refuse_what_is_there(sha256(copy), store)
             found = Found(UPLOADED + final.name, copy, copy.stat().st_size)
             document = replace(load(found), path=str(final))
+            _check_length(document, name)
             tell("splitting")
             parts = passages(document, embedder.count_tokens, PASSAGE_TOKENS, OVERLAP_SENTENCES)
             tell("embedding")
@@ -226,6 +228,14 @@ def _check(file: Path, name: str) -> None:
         raise UnreadableFile(
             f"{name} has {size / 2**20:,.0f} MB, at most {LARGEST_UPLOAD // 2**20} MB can be uploaded; split "
             f"it into smaller files, {MEND}"
+        )
+
+
+def _check_length(document: Document, name: str) -> None:
+    if len(document.text) > LONGEST_TEXT:
+        raise UnreadableFile(
+            f"{name} holds {len(document.text):,} characters of text, at most {LONGEST_TEXT:,} can be added "
+            f"here; split it into smaller files, {MEND.removesuffix(' again')}"
         )
 
 

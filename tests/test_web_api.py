@@ -285,7 +285,10 @@ def test_accounts_are_asked_for_on_every_address(qa: QA, tmp_path: Path) -> None
             assert (address, refused.status_code) == (address, 401)
             assert refused.headers["WWW-Authenticate"].startswith("Basic")
             assert "Content-Security-Policy" in refused.headers
-        for address in ("/gradio_api/upload", "/gradio_api/call/v2/ask", "/gradio_api/queue/join", "/login"):
+        for address in (
+            *("/gradio_api/upload", "/gradio_api/call/v2/ask", "/gradio_api/queue/join", "/login"),
+            *("/export?form=md", "/gradio_api/component_server"),
+        ):
             assert httpx.post(url + address, json={}).status_code == 401
         for headers in (
             *(authorization("mira", "wrong"), authorization("nobody", "säsam öffne: dich")),

@@ -144,15 +144,6 @@ def history_calls(desks: Desks) -> Calls:
         desk = await desks.open()
         return await _told(past.turns, desk, str(request["browser"]), str(request["conversation"]))
 
-    async def export_shown(request: Request) -> dict[str, Any]:
-        """The conversation on the page, which the browser holds, whether or not it is kept."""
-        return await _told(past.exported_shown, request["turns"], str(request["form"]))
-
-    async def export(request: Request) -> dict[str, Any]:
-        desk = await desks.open()
-        which = str(request["browser"]), str(request["conversation"])
-        return await _told(past.exported, desk, *which, str(request["form"]))
-
     async def change_history(request: Request) -> dict[str, Any]:
         """`change` is "rename" (to `title`), "delete", "undo" (from turn `number`), "keep" or "forget"."""
         kept, browser = (await desks.open()).history, str(request["browser"])
@@ -169,7 +160,7 @@ def history_calls(desks: Desks) -> Calls:
                 return await _told(kept.opt_out, browser)
         return {"failed": True, "says": "This cannot be changed."}
 
-    return [new_browser, conversations, conversation, export, export_shown, change_history]
+    return [new_browser, conversations, conversation, change_history]
 
 
 async def _note(desk: Desk, asked: talk.Asked, request: Request, judged: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from qa.errors import QAError
 from qa.evaluation.record import Record, read_records
-from qa.evaluation.report import expected, fault
+from qa.evaluation.report import fault
 from qa.evaluation.run import OUT
 from qa.web import plots
 from qa.web.markup import escape, isolated
@@ -167,10 +167,19 @@ def _question(record: Record) -> str:
     return (
         f'<tr class="{"right" if record.right else "wrong"}"><th scope="row">{asked}'
         f'<span class="facts">{escape(record.id)} · {escape(record.kind)}</span></th>'
-        f'<td data-label="Expected">{isolated(expected(record))}</td><td data-label="Given">{given}</td>'
+        f'<td data-label="Expected">{_expected(record)}</td><td data-label="Given">{given}</td>'
         f'<td data-label="Where">{where}</td>'
         f'<td data-label="Confidence">{100 * record.confidence:.0f} %</td><td>{escape(verdict)}</td></tr>'
     )
+
+
+def _expected(record: Record) -> str:
+    """What would have been right: any of these wordings, in any of these documents."""
+    if not record.answerable:
+        return "no answer" + (" (near miss)" if record.near_miss else "")
+    wordings = " or ".join(f"“{isolated(wording)}”" for wording in record.answers)
+    documents = ", ".join(map(isolated, record.documents))
+    return f'{wordings}<span class="facts">{documents}</span>'
 
 
 def _choice(link: str, name: str, here: bool) -> str:

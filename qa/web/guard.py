@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qa.accounts import Accounts
 
 LARGEST_REQUEST = 4 * 2**20  # bytes of a question with its conversation
+LARGEST_CONVERSATION = 50 * 2**20  # bytes of one that is to be exported, with all passages that were read
 LARGEST_SENDING = 4 * LARGEST_UPLOAD  # bytes of several files at once
 MOST_WAITING = 20  # to have a password checked; more are turned away
 LONGEST_PASSWORD = 1_000  # characters
@@ -99,8 +100,11 @@ class Gate:
             await self.app(scope, receive, send)
             return
         try:
-            if scope["path"].rstrip("/") in {UPLOAD, "/upload"}:
+            path = scope["path"].rstrip("/")
+            if path in {UPLOAD, "/upload"}:
                 await self.app(scope, self._files(scope, receive), send)
+            elif path == "/export":  # goes to no function of Gradio's
+                await self.app(scope, _at_most(LARGEST_CONVERSATION, scope, receive), send)
             else:
                 await self.app(scope, await _question(scope, receive), send)
         except _Refused as refused:

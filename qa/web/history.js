@@ -94,13 +94,13 @@ async function reopen(id) {
 // Without an id, the conversation on the page, which need not be kept anywhere.
 async function download(id, form) {
   const turns = page.asked.filter((turn) => turn.answer).map(({ asked, answer }) => ({ asked, answer }));
-  const asking = id ? server.export({ browser, conversation: id, form }) : server.export_shown({ turns, form });
-  const got = await asking.catch(() => ({ failed: true, says: "The server did not answer." }));
-  if (got.failed) return page.say(got.says);
-  const { name, type, text } = got.says;
+  const address = new URL(`export?form=${form}`, document.baseURI);
+  const body = JSON.stringify(id ? { browser, conversation: id } : { turns });
+  const got = await fetch(address, { method: "POST", body }).catch(() => null);
+  if (!got?.ok) return page.say(got ? await got.text() : "The server did not answer; is it still running?");
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
+  link.href = URL.createObjectURL(await got.blob());
+  link.download = decodeURIComponent(got.headers.get("Content-Disposition").split("''")[1]);
   link.click();
   URL.revokeObjectURL(link.href);
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape as escape_html
+from unicodedata import bidirectional
 from urllib.parse import quote as url_quote
 
 REPLACEMENT = "\ufffd"
@@ -32,6 +33,12 @@ def sendable(text: str) -> str:
 def isolated(text: str) -> str:
     """Text in an element that keeps its writing direction to itself."""
     return f"<bdi>{escape(text)}</bdi>"
+
+
+def direction(text: str) -> str:
+    """ "ltr" or "rtl", after the first letter: `dir="auto"` would not look into the text's own element."""
+    letter = next((kind for kind in map(bidirectional, text) if kind in {"L", "R", "AL"}), "L")
+    return "ltr" if letter == "L" else "rtl"
 
 
 def address(document_id: str, start: int, end: int) -> str:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as url_quote
 
-from qa.errors import BadQuestion
+from starlette.responses import PlainTextResponse, Response
+
+from qa.errors import BadQuestion, QAError
 from qa.web import export, render
 from qa.web.abstention import Cause
-from qa.web.history import KeptTurn
+from qa.web.history import History, KeptTurn
 from qa.web.markup import escape, isolated, sendable
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from qa.web.desk import Desk
     from qa.web.history import Conversation
+    from qa.web.opening import Opening
 
 EXPORTS = {
     "md": (export.to_markdown, "text/markdown"),
     "html": (export.to_html, "text/html"),
     "json": (export.to_json, "application/json"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a browser saves: a name, a media type, and the bytes."""
+
+    name: str
+    type: str
+    content: bytes
 
 
 def conversations(desk: Desk, browser: str, search: str) -> dict[str, Any]:
@@ -41,13 +59,12 @@ def turns(desk: Desk, browser: str, conversation: str) -> list[dict[str, Any]]:
     return shown
 
 
-def exported(desk: Desk, browser: str, conversation: str, form: str) -> dict[str, str]:
-    """A kept conversation as a file: `name`, `type`, `text`. Raises `QAError`, `KeyError` for a form
-    that is none of EXPORTS."""
-    return _file(desk.history.title(browser, conversation), desk.history.turns(browser, conversation), form)
+def exported(history: History, browser: str, conversation: str, form: str) -> File:
+    """A kept conversation as a file. Raises `QAError`."""
+    return _file(history.title(browser, conversation), history.turns(browser, conversation), form)
 
 
-def exported_shown(turns: Any, form: str) -> dict[str, str]:
+def exported_shown(turns: Any, form: str) -> File:
     """The same for a conversation that only the browser holds: rows of `asked` and `answer`. Raises
     `BadQuestion` where they are none."""
     try:
@@ -59,11 +76,38 @@ def exported_shown(turns: Any, form: str) -> dict[str, str]:
         raise BadQuestion("This is no conversation; ask a question first, then export it.") from None
 
 
-def _file(title: str, turns: Sequence[KeptTurn], form: str) -> dict[str, str]:
+async def send_export(request: Request, opening: Opening) -> Response:
+    """Answers `POST export?form=md`, whose body is the JSON of a conversation: `browser` and `conversation`
+    where it is kept, else its `turns`. It is no call of the page: of those, a request is kept small."""
+    try:
+        qa = await asyncio.wrap_future(opening.begin())
+        body = await request.body()
+        file = await asyncio.to_thread(_export, History(qa.folder), body, request.query_params.get("form"))
+    except QAError as error:
+        return PlainTextResponse(str(error), status_code=400)
+    disposition = f"attachment; filename*=UTF-8''{url_quote(file.name, safe='')}"
+    return Response(file.content, media_type=file.type, headers={"Content-Disposition": disposition})
+
+
+def _export(history: History, body: bytes, form: str | None) -> File:
+    if form not in EXPORTS:
+        raise BadQuestion(f"The form is {form!r}; expected one of {', '.join(EXPORTS)}.")
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        asked = None
+    match asked:
+        case {"browser": str(browser), "conversation": str(conversation)}:
+            return exported(history, browser, conversation, form)
+        case {"turns": turns}:
+            return exported_shown(turns, form)
+    raise BadQuestion("This is no conversation; ask a question first, then export it.")
+
+
+def _file(title: str, turns: Sequence[KeptTurn], form: str) -> File:
     write, media_type = EXPORTS[form]
-    text = write(title, turns)
     name = re.sub(r"[^\w -]+", "", title).strip()[:60] or "conversation"
-    return {"name": f"{name}.{form}", "type": media_type, "text": sendable(text)}
+    return File(f"{name}.{form}", media_type, sendable(write(title, turns)).encode())
 
 
 def _row(conversation: Conversation) -> str:
@@ -80,8 +124,9 @@ def _row(conversation: Conversation) -> str:
         f'<p class="facts"><time datetime="{escape(conversation.changed)}">{conversation.changed[:10]}</time>'
         f" · {count}</p>"
         '<p class="history-tools">'
-        f'<button type="button" class="rename" aria-label="Rename {title}">Rename</button>{downloads}'
-        f'<button type="button" class="delete" aria-label="Delete {title}">Delete</button></p></li>'
+        f'<button type="button" class="rename" aria-label="Rename {title}">Rename</button>'
+        f'<button type="button" class="delete" aria-label="Delete {title}">Delete</button>'
+        f'<span class="as">Save as {downloads}</span></p></li>'
     )
 
 

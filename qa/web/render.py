@@ -9,7 +9,7 @@ from typing import Any
 
 from qa.corpus import relative_dates
 from qa.web.abstention import Cause
-from qa.web.markup import address, date, escape, head, isolated, joined
+from qa.web.markup import address, date, direction, escape, head, isolated, joined
 
 CONFIDENCE_WORDS = (
     (0.95, "almost certain"),
@@ -57,7 +57,7 @@ def found(answer: Json) -> str:
     )
     return (
         '<div class="answer">'
-        f'<p class="sentence" dir="auto">{_sentence(best)} {_link(best, numbers)}</p>'
+        f'<p class="sentence" dir="{_direction(best)}">{_sentence(best)}&nbsp;{_link(best, numbers)}</p>'
         + _days(best)
         + (f'<ul class="items">{items}</ul>' if items else "")
         + f'<p class="from">{_place(best, numbers)}</p>'
@@ -74,8 +74,12 @@ def _looked_up(answer: Json, numbers: Numbers) -> str:
     for citation in answer["citations"]:
         by_document.setdefault(citation["document"], []).append(citation)
     parts = "".join(
-        f"<h3>{joined([_title(citations[0]), _date(citations[0])])}</h3>"
-        + "".join(f'<p dir="auto">{_sentence(each)} {_link(each, numbers)}</p>' for each in citations)
+        f'<h3 dir="{_direction(citations[0])}">'
+        + f"{joined([_title(citations[0]), _date(citations[0])])}</h3>"
+        + "".join(
+            f'<p dir="{_direction(each)}">{_sentence(each)}&nbsp;{_link(each, numbers)}</p>'
+            for each in citations
+        )
         for citations in by_document.values()
     )
     return (
@@ -130,7 +134,8 @@ def _differ(answers: Sequence[Json], numbers: Numbers) -> str:
         f'<span class="sure">{confidence_in_words(each["confidence"])}</span></th>'
         f'<td data-label="Document">{_title(citation)}</td>'
         f'<td data-label="Date">{_date(citation) or "unknown"}</td>'
-        f'<td data-label="Quote" dir="auto">{_sentence(citation)} {_link(citation, numbers)}</td></tr>'
+        f'<td data-label="Quote" dir="{_direction(citation)}">'
+        f"{_sentence(citation)}&nbsp;{_link(citation, numbers)}</td></tr>"
         for each, citation in rows
     )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Answer", "Document", "Date", "Quote"))
@@ -142,7 +147,8 @@ def _differ(answers: Sequence[Json], numbers: Numbers) -> str:
 
 def _unlikely(answers: Sequence[Json], numbers: Numbers) -> str:
     items = "".join(
-        f'<li><p class="sentence" dir="auto">{_sentence(other["citations"][0])} '
+        f'<li><p class="sentence" dir="{_direction(other["citations"][0])}">'
+        f"{_sentence(other['citations'][0])}&nbsp;"
         + " ".join(_link(citation, numbers) for citation in other["citations"])
         + f'</p><p class="from">{confidence_in_words(other["confidence"])} · '
         + f"{_title(other['citations'][0])}</p></li>"
@@ -197,6 +203,10 @@ def _sentence(citation: Json) -> str:
         f"<bdi>{escape(left)}<strong><mark>{escape(quote)}</mark></strong>"
         f"{escape(head(right, CONTEXT_CHARACTERS))}</bdi>"
     )
+
+
+def _direction(citation: Json) -> str:
+    return direction(citation["sentence"])
 
 
 def _place(citation: Json, numbers: Numbers) -> str:

@@ -152,8 +152,14 @@ def _routes(opening: Opening) -> list[Route]:
             await asyncio.to_thread(evaluation_page, chosen.get("show") == "failures", number)
         )
 
+    async def export(request: Request) -> Response:
+        from qa.web.past import send_export  # noqa: PLC0415
+
+        return await send_export(request, opening)
+
     return [
         Route("/evaluation", evaluation, methods=["GET"]),
+        Route("/export", export, methods=["POST"]),
         Route("/original", original, methods=["GET"]),
         Route("/upload", upload, methods=["PUT"]),
     ]

@@ -24,11 +24,10 @@ class Sources:
         self._read: tuple[int, dict[str, DocumentInfo]] = (-1, {})
 
     def known(self, qa: QA) -> dict[str, DocumentInfo]:
-        """The documents by their ids, in the order of their titles."""
+        """The documents by their ids, in the order in which "the second one" counts them."""
         generation = qa.store.generation
         if self._read[0] != generation:
-            found = sorted(qa.documents(), key=lambda info: (info.title.casefold(), info.id))
-            self._read = generation, {info.id: info for info in found}
+            self._read = generation, {info.id: info for info in qa.documents()}
         return self._read[1]
 
     def titles(self, qa: QA) -> dict[str, str]:

@@ -36,12 +36,17 @@ OFFICE = (
     r"spokes\w+|minister|president|chief|head|director|general|secretary|leader|commissioner|ambassador|"
     r"professor|mayor|judge|captain|commander|chair\w*|author|founder|manager|inspector"
 )
-NO_ROLE = r"(?:an?|on|in|at|of|to|by|for|from|with|who|which|where|when|but|and|or|as|if) "
 AUXILIARY = r"(?:was|were|is|are|has|have|had|will|would|can|could|did)"
 PAST = (
     r"(?:[a-z]{3,}ed|became|began|broke|brought|built|came|chose|fell|found|gave|got|grew|held|knew|led|left|"
     r"lost|made|met|paid|put|rose|said|saw|sent|set|sold|spent|told|took|went|won|wrote)"
 )
+NO_ROLE = (  # "Mira Voss, said the archive, …"
+    rf"(?:an?|on|in|at|of|to|by|for|from|with|who|which|where|when|but|and|or|as|if|{AUXILIARY}|{PAST}|"
+    r"next|near|close|off|under|over|above|below|behind|about|into|now|then|once|later|also|not|both|all|one|two|says?) "
+)
+NOT_COUNTED = r"(?!(?:after|before|when|while|and|or|of|in|on|at|as|to|by|for|from|with|the|that) )"
+ACTOR = rf"The (?:(?!(?:{AUXILIARY}|be|been|being)\b)[a-z][\w’'-]* ){{1,5}}?"  # who did it, not what was done
 DATE = (
     r"(?:on \w+day|(?:in|on|since|by) (?:\d{1,2} )?(?:January|February|March|April|May|June|July|August|"
     r"September|October|November|December)(?: \d{1,2})?(?:,? (?:1\d|20)\d\d)?|(?:in|since) (?:1\d|20)\d\d)"
@@ -215,7 +220,7 @@ PATTERNS: tuple[tuple[str, Callable[[Mapping[str, str]], str]], ...] = (
     ),
     # "… some 3,800 people were rescued near the coast"
     (
-        rf"\b\d[\d,. ]*(?: thousand| million| billion)? (?P<what>(?:[a-z]+ )?"
+        rf"\b\d[\d,. ]*(?: thousand| million| billion)? (?P<what>{NOT_COUNTED}(?:[a-z]+ )?"
         rf"(?:[a-z]{{3,}}s|people|men|women|children)) (?P<verb>{AUXILIARY}|{PAST}) {REST}{END}",
         lambda found: f"How many {found['what']} {found['verb']} {found['rest']}?",
     ),
@@ -227,7 +232,7 @@ PATTERNS: tuple[tuple[str, Callable[[Mapping[str, str]], str]], ...] = (
     ),
     # "Mira Voss founded the archive"
     (
-        rf"^(?:{NAME}|The [a-z][\w’' -]{{3,40}}?) (?P<verb>(?!said|told){PAST}) "
+        rf"^(?:{NAME} |{ACTOR})(?P<verb>(?!said|told){PAST}) "
         rf"(?!(?:by|from|in|on|at) )(?!.*\b{AUXILIARY}\b){REST}{END}",
         lambda found: f"Who {found['verb']} {found['rest']}?",
     ),
