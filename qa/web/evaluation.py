@@ -211,6 +211,7 @@ def _page(body: str) -> str:
     style = (HERE / "evaluation.css").read_text(encoding="utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body><main>'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="favicon.ico">'
+        f"<style>{style}</style></head><body><main>"
         f'<header><h1>Evaluation</h1><a href=".">Ask the documents</a></header>{body}</main></body></html>'
     )

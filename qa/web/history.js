@@ -94,6 +94,7 @@ async function reopen(id) {
 // Without an id, the conversation on the page, which need not be kept anywhere.
 async function download(id, form) {
   const turns = page.asked.filter((turn) => turn.answer).map(({ asked, answer }) => ({ asked, answer }));
+  if (!id && !turns.length) return page.say("Nothing to save yet: ask a question first.");
   const address = new URL(`export?form=${form}`, document.baseURI);
   const body = JSON.stringify(id ? { browser, conversation: id } : { turns });
   const got = await fetch(address, { method: "POST", body }).catch(() => null);

@@ -12,13 +12,14 @@ import logging
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.datastructures import MutableHeaders
-from starlette.responses import HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
 from qa.errors import QAError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from qa.engine import QA
 
 CLOSING_SECONDS = 5
+ICON = Path(__file__).parent / "icon.svg"
 
 # Gradio starts its page from inline scripts and renders gr.HTML with `new Function`; handlers in
 # attributes, which is how hostile HTML would run, it does not need.
@@ -157,9 +159,13 @@ def _routes(opening: Opening) -> list[Route]:
 
         return await send_export(request, opening)
 
+    async def icon(_: Request) -> Response:
+        return FileResponse(ICON, media_type="image/svg+xml")
+
     return [
         Route("/evaluation", evaluation, methods=["GET"]),
         Route("/export", export, methods=["POST"]),
+        Route("/favicon.ico", icon, methods=["GET"]),
         Route("/original", original, methods=["GET"]),
         Route("/upload", upload, methods=["PUT"]),
     ]

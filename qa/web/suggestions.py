@@ -43,9 +43,10 @@ PAST = (
 )
 NO_ROLE = (  # "Mira Voss, said the archive, …"
     rf"(?:an?|on|in|at|of|to|by|for|from|with|who|which|where|when|but|and|or|as|if|{AUXILIARY}|{PAST}|"
-    r"next|near|close|off|under|over|above|below|behind|about|into|now|then|once|later|also|not|both|all|one|two|says?) "
+    r"next|near|close|off|under|over|above|below|behind|about|into|now|then|once|later|also|not|both|all|"
+    r"one|two|says?) "
 )
-NOT_COUNTED = r"(?!(?:after|before|when|while|and|or|of|in|on|at|as|to|by|for|from|with|the|that) )"
+NOT_COUNTED = r"(?!(?:after|before|when|while|and|or|of|in|on|at|as|to|by|for|from|with|the) )"
 ACTOR = rf"The (?:(?!(?:{AUXILIARY}|be|been|being)\b)[a-z][\w’'-]* ){{1,5}}?"  # who did it, not what was done
 DATE = (
     r"(?:on \w+day|(?:in|on|since|by) (?:\d{1,2} )?(?:January|February|March|April|May|June|July|August|"
