@@ -144,6 +144,7 @@ def test_health_tells_loading_ready_and_failed_without_waiting(qa: QA) -> None:
             time.sleep(0.1)
         assert state["status"] == "failed"
         assert "qa index FOLDER" in state["reason"]
+        assert [call(url, "health")[1][0]["status"] for _ in range(5)] == ["failed"] * 5
 
 
 def test_the_description_names_every_endpoint_its_parameters_and_types(url: str) -> None:

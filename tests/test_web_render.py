@@ -16,6 +16,7 @@ from qa.types import Alternative, Answer, Citation, Document, Hit, Passage
 from qa.web import markup, render, source_view
 from qa.web.abstention import Cause
 from qa.web.fragment import text_directive
+from qa.web.plots import latency
 
 HOSTILE = (
     "<script>window.__pwned=1</script><img src=x onerror=alert(1)>\"' onclick=x "
@@ -419,3 +420,13 @@ def test_a_hint_to_one_who_greets_is_no_verdict_on_the_documents() -> None:
     answer = Answer("hello", "hello", None, 0.0, kind="talk", reason="I quote.")
     html = render.not_found(answer.to_dict(), Cause("talk", "I quote.", whole=False), {})
     assert "I quote." in html and "do not say" not in html and "Nearest" not in html
+
+
+# Plots
+
+
+@pytest.mark.parametrize(("longest", "labels"), [(439.0, "0 120 240 360 480"), (0.5, "0 1 2 3 4")])
+def test_the_axis_of_times_ends_at_a_round_number(longest: float, labels: str) -> None:
+    drawn = latency([longest / 2, longest])
+    assert " ".join(re.findall(r'text-anchor="middle">([\d,]+)<', drawn)) == labels
+    assert "1 answers in the fullest bar" in drawn

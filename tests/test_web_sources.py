@@ -48,7 +48,7 @@ def test_the_list_tells_title_date_passages_and_size(browser: Browser, url: str)
     with visit(browser, url) as page:
         mine = page.locator(row(page, "Final accounts of the harbour"))
         expect(mine.locator(".facts")).to_contain_text("2023-05-12 · 1 passage · ")
-        assert mine.locator(".facts").inner_text().endswith(" bytes")
+        assert mine.locator(".facts").inner_text().endswith(" B")
         assert page.locator(ROWS).count() == 5
         assert mine.locator("time").get_attribute("datetime") == "2023-05-12"
 

@@ -100,7 +100,7 @@ def add_endpoints(opening: Opening, answering: Semaphore, read_only: bool = Fals
     def health() -> dict[str, Any]:
         """Whether questions can be answered: `status` is "ready", "loading" or "failed". Never waits."""
         state: dict[str, Any] = {"status": "loading", "version": __version__, "read_only": read_only}
-        future = opening.begin()
+        future = opening.begin(again=False)
         if not future.done():
             return state
         if error := future.exception():

@@ -22,11 +22,13 @@ class Opening:
         self._open_qa = open_qa
         self._lock = Lock()
         self._future: Future[QA] | None = None
+        self._told = ""  # on standard error: who asks again and again fills no log
 
-    def begin(self) -> Future[QA]:
-        """Start opening, unless that is under way or done; after a failure, start again."""
+    def begin(self, *, again: bool = True) -> Future[QA]:
+        """Start opening, unless that is under way or done; after a failure, start `again`, or leave it."""
         with self._lock:
-            if self._future is None or (self._future.done() and self._future.exception()):
+            failed = self._future is not None and self._future.done() and self._future.exception()
+            if self._future is None or (failed and again):
                 self._future = Future()
                 self._future.set_running_or_notify_cancel()  # a visitor who leaves cannot cancel it
                 Thread(target=self._run, args=(self._future,), daemon=True).start()
@@ -42,7 +44,9 @@ class Opening:
             qa.warm()
         except Exception as error:  # handed to whoever waits
             if isinstance(error, QAError):
-                print(f"qa: {error}", file=sys.stderr)
+                if str(error) != self._told:
+                    print(f"qa: {error}", file=sys.stderr)
+                self._told = str(error)
             else:
                 logging.getLogger(__name__).exception("The index could not be opened")
             future.set_exception(error)

@@ -58,8 +58,9 @@ def risk(confidence: Sequence[float], right: Sequence[bool]) -> str:
 
 def latency(milliseconds: Sequence[float]) -> str:
     """How many answers took how long."""
-    counts, edges = np.histogram(milliseconds, bins=LATENCY_BINS, range=(0, max(milliseconds, default=1)))
-    most, longest = max(1, int(counts.max())), float(edges[-1])
+    longest = _round_above(max(milliseconds, default=1))
+    counts, edges = np.histogram(milliseconds, bins=LATENCY_BINS, range=(0, longest))
+    most = _round_above(int(counts.max()))
     bars = "".join(
         f'<rect class="bar" x="{_x(first / longest) + 1:.1f}" y="{_y(count / most):.1f}" '
         f'width="{_x(last / longest) - _x(first / longest) - 2:.1f}" '
@@ -67,14 +68,23 @@ def latency(milliseconds: Sequence[float]) -> str:
         f"<title>{first:.0f} to {last:.0f} ms: {count} answers</title></rect>"
         for count, first, last in zip(counts, edges[:-1], edges[1:], strict=True)
     )
-    axes = _axes("milliseconds", "answers", [f"{longest * i / 4:.0f}" for i in range(5)], _whole(most))
-    told = f"at most {longest:.0f} ms, {most} answers in the fullest bar"
+    axes = _axes("milliseconds", "answers", _quarters(longest), _quarters(most))
+    told = f"at most {max(milliseconds, default=0):.0f} ms, {counts.max()} answers in the fullest bar"
     return _figure("Latency: how long does an answer take?", told, axes + bars)
 
 
-def _whole(most: int) -> list[str]:
-    """Labels from 0 to `most`; where they would not be whole numbers, only the ends."""
-    return [f"{most * i // 4}" if most % 4 == 0 or i in (0, 4) else "" for i in range(5)]
+def _round_above(value: float) -> int:
+    """The next number whose quarters are round, where an axis may end: 40 for 34, 480 for 439."""
+    power = 1
+    while True:
+        for quarter in (1, 2, 3, 4, 5, 6, 8):
+            if 4 * quarter * power >= value:
+                return 4 * quarter * power
+        power *= 10
+
+
+def _quarters(end: int) -> list[str]:
+    return [f"{end * i // 4:,}" for i in range(5)]
 
 
 def _x(share: float) -> float:

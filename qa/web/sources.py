@@ -112,7 +112,7 @@ def _size(info: DocumentInfo) -> str:
         size = float(Path(info.path).stat().st_size)
     except (OSError, ValueError):
         return f"{info.characters:,} characters"
-    for unit in ("bytes", "KB", "MB"):
+    for unit in ("B", "KB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"
         size /= 1000
