@@ -75,12 +75,9 @@ def latency(milliseconds: Sequence[float]) -> str:
 
 def _round_above(value: float) -> int:
     """The next number whose quarters are round, where an axis may end: 40 for 34, 480 for 439."""
-    power = 1
-    while True:
-        for quarter in (1, 2, 3, 4, 5, 6, 8):
-            if 4 * quarter * power >= value:
-                return 4 * quarter * power
-        power *= 10
+    tenths = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
+    quarters = (tenth * 10**power for power in range(20) for tenth in tenths)  # in tenths
+    return next(4 * ten // 10 for ten in quarters if ten % 10 == 0 and 4 * ten >= 10 * value)
 
 
 def _quarters(end: int) -> list[str]:
