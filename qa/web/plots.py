@@ -77,7 +77,7 @@ def _round_above(value: float) -> int:
     """The next number whose quarters are round, where an axis may end: 40 for 34, 480 for 439."""
     tenths = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80)
     quarters = (tenth * 10**power for power in range(20) for tenth in tenths)  # in tenths
-    return next(4 * ten // 10 for ten in quarters if ten % 10 == 0 and 4 * ten >= 10 * value)
+    return int(next(4 * ten // 10 for ten in quarters if ten % 10 == 0 and 4 * ten >= 10 * value))
 
 
 def _quarters(end: int) -> list[str]:
