@@ -16,14 +16,17 @@ from threading import Event
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from gradio_client import Client, handle_file
+from openapi_spec_validator import validate
 
 from qa import QA
 from qa.accounts import Accounts, hashed
 from qa.errors import BadIndex, QAError
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
 from qa.uploads import MOST_UPLOADS
+from qa.version import __version__
 from qa.web import start
 from tests.browsing import serving
 
@@ -168,8 +171,33 @@ def test_the_description_names_every_endpoint_its_parameters_and_types(url: str)
     assert described["/ask"]["parameters"][0]["type"] == {"type": "string"}
     assert described["/ask"]["returns"][0]["type"]["type"] == "object"
     assert described["/search"]["returns"][0]["type"]["type"] == "array"
-    paths = httpx.get(f"{url}/gradio_api/openapi.json").json()["paths"]
-    assert all(any(path.endswith(f"/{name}") for path in paths) for name in names)
+
+
+def test_the_openapi_description_is_valid_and_says_what_must_be_given(url: str, qa: QA) -> None:
+    told = httpx.get(f"{url}/gradio_api/openapi.json").json()
+    validate(told)
+    assert told["info"]["version"] == __version__
+    names = {"ask", "search", "documents", "document", "add_documents", "remove_document", "health"}
+    begun = {path.rpartition("/")[2]: way["post"] for path, way in told["paths"].items() if "post" in way}
+    assert begun.keys() == names | {"upload"}
+    ask = begun["ask"]["requestBody"]["content"]["application/json"]["schema"]
+    assert (ask["required"], ask["properties"]["k"]) == (["question"], {"type": "integer", "default": 8})
+    assert begun["ask"]["summary"].endswith("or why there are none.")
+    for body in ({"question": QUESTION, "history": None}, {"question": QUESTION, "k": 2, "documents": []}):
+        jsonschema.validate(body, ask)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"k": 2}, ask)
+
+    _, answer = call(url, "ask", question=QUESTION)
+    [streamed] = told["paths"]["/gradio_api/call/ask/{event_id}"]["get"]["responses"]["200"][
+        "content"
+    ].values()
+    jsonschema.validate(answer, streamed["schema"]["contentSchema"])
+    with serving(lambda: qa, root_path="/library", read_only=True) as behind:
+        told = httpx.get(f"{behind}/gradio_api/openapi.json").json()
+        validate(told)
+        assert told["servers"] == [{"url": "/library"}]
+        assert not [path for path in told["paths"] if "add" in path or "upload" in path]
 
 
 @pytest.mark.parametrize(

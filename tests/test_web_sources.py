@@ -53,6 +53,15 @@ def test_the_list_tells_title_date_passages_and_size(browser: Browser, url: str)
         assert mine.locator("time").get_attribute("datetime") == "2023-05-12"
 
 
+def test_the_second_one_is_the_second_of_the_list(browser: Browser, url: str, harbour: QA) -> None:
+    with visit(browser, url) as page:
+        row(page, "Harbour budget")
+        ids = page.locator(f"{ROWS} input").evaluate_all("boxes => boxes.map((box) => box.value)")
+        assert ids == [info.id for info in harbour.documents()]
+        second = page.locator(f"{ROWS} a.title").nth(1).inner_text()
+        expect(ask(page, "Summarise the second one.").locator("h3")).to_contain_text(second)
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_only_checked_sources_answer_and_the_page_says_when_that_is_the_cause(
     browser: Browser, url: str, size: ViewportSize

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from qa.uploads import LARGEST_UPLOAD
 from qa.web.api import add_endpoints
 from qa.web.calls import conversation_calls, history_calls, source_calls
 from qa.web.desk import Desks
 from qa.web.guard import Gate
+from qa.web.openapi import described
 from qa.web.opening import Opening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.routing import Route
+    from starlette.requests import Request
 
 HERE = Path(__file__).parent
 TITLE = "Ask the documents"
@@ -56,6 +59,12 @@ def page_app(opening: Opening, routes: Sequence[Route], root_path: str, read_onl
     """The page as an application, with these further addresses beside its own."""
     page = build_page(opening, read_only)
     page.queue()
+    endpoints = page.get_api_info()["named_endpoints"]
+
+    async def openapi(_: Request) -> JSONResponse:
+        return JSONResponse(described(TITLE, endpoints, root_path))
+
+    routes = [*routes, Route("/gradio_api/openapi.json", openapi, methods=["GET"])]
     page.has_launched = True  # only then does Gradio refuse paths of this machine that nobody uploaded
     app = FastAPI(openapi_url=None)
     gr.mount_gradio_app(
@@ -79,7 +88,7 @@ def page_app(opening: Opening, routes: Sequence[Route], root_path: str, read_onl
             font_mono=("ui-monospace", "monospace"),
         ),
         css_paths=STYLES,
-        app_kwargs={"routes": list(routes), "middleware": [Middleware(Gate, read_only=read_only)]},
+        app_kwargs={"routes": routes, "middleware": [Middleware(Gate, read_only=read_only)]},
     )
     return app
 
