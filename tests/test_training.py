@@ -14,9 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from qa.errors import BadQuestion, QAError
-from qa.evaluation.squad import divide, read_set
+from qa.evaluation.squad import ReadingQuestion, divide, read_set
 from qa.reader.model import WEIGHTS
 from qa.reader.weights import load
+from qa.training.hardness import hardest, overlap
 from qa.training.noise import noisy
 from qa.training.train import Config, Window, group_loss, read_config, train
 
@@ -161,3 +162,18 @@ def test_interpolated_weights_lie_between_the_base_and_the_trained_ones(
         moved[share] = sum(float((p.detach() - base[name]).abs().sum()) for name, p in now)
     assert moved[0.0] < 0.1 * moved[0.5]
     assert 0.4 < moved[0.5] / moved[1.0] < 0.6  # 8 bits round small steps away
+
+
+def asked(question: str, answer: str | None) -> ReadingQuestion:
+    places = () if answer is None else ((TEXT.index(answer), TEXT.index(answer) + len(answer)),)
+    return ReadingQuestion(question, question, TEXT, "Mill", places)
+
+
+def test_the_questions_kept_are_those_that_share_fewest_words_with_their_sentence() -> None:
+    near = asked("Who built it in 1820?", "Ann Reed")
+    far = asked("What is the name of the constructor?", "Ann Reed")
+    between = asked("Who built the grinder?", "Ann Reed")
+    none = asked("Why was it built in 1820?", None)
+    assert overlap(far) < overlap(between) < overlap(near) == 1
+    assert hardest([near, far, none, between], 2 / 3) == [far, none, between]
+    assert hardest([near, far, none, between], 1) == [near, far, none, between]
