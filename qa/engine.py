@@ -99,7 +99,7 @@ class QA:
         self._check(question, k, documents)
         begin = perf_counter()
         wanted, asked_as = kinds.wanted(question), question
-        if wanted.kind not in ("talk", "overview"):
+        if wanted.leans(question):
             asked_as = conversation.resolve(question, history)
             wanted = kinds.wanted(asked_as)
         for _ in range(MOST_TRIES):

@@ -24,7 +24,37 @@ class Wanted:
     kind: Kind
     about: str = ""
 
+    def leans(self, question: str) -> bool:
+        """Whether the question may lean on what was said before: not where it is no question to the
+        documents, is about all of them, or names what to look up ("Which articles mention Frontex?")."""
+        if self.kind in ("talk", "overview"):
+            return False
+        named = self.kind in ("mentions", "definition") and len(self.about) < len(question.strip(" ?!."))
+        return not named or any(word.lower() in _PRONOUNS for word in self.about.split())
 
+
+_PRONOUNS = frozenset(
+    [
+        "he",
+        "she",
+        "it",
+        "they",
+        "him",
+        "her",
+        "them",
+        "his",
+        "hers",
+        "its",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+        "there",
+        "one",
+        "ones",
+    ]
+)
 _DOCUMENTS = (
     r"(?:articles?|documents?|texts?|files?|sources?|reports?|stories|story|papers?|pages?|corpus|collection"
     r"|folder)"

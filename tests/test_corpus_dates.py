@@ -50,6 +50,8 @@ def test_what_the_file_states_goes_before_what_its_text_names(tmp_path: Path) ->
         ("On Wednesday the crew came home.", {"On Wednesday": "2016-10-26"}),
         ("They said so Thursday.", {"Thursday": "2016-10-27"}),
         ("The ministers will meet on Friday.", {"on Friday": "2016-10-28"}),
+        ("The port will grow, the mayor told reporters on Monday.", {"on Monday": "2016-10-24"}),
+        ("On Friday they will meet.", {"On Friday": "2016-10-28"}),
         ("He left last Thursday.", {"last Thursday": "2016-10-20"}),
         ("Next Monday is a holiday.", {"Next Monday": "2016-10-31"}),
         ("Yesterday it rained.", {"Yesterday": "2016-10-26"}),

@@ -140,3 +140,26 @@ def test_an_enumeration_holds_the_quote_and_stays_in_its_sentence(text: str, dat
     citation = cited(text, text)
     whole = widening.enumeration(Citation(citation.document, start, end))
     assert 0 <= whole.start <= start < end <= whole.end <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "leans"),
+    [
+        ("Which articles mention Frontex?", False),
+        ("Who is Ada Quill?", False),
+        ("hello", False),
+        ("What are these texts about?", False),
+        ("Which articles mention it?", True),
+        ("Is he mentioned anywhere?", True),
+        ("Frontex", True),
+        ("Why?", True),
+        ("What did he say?", True),
+    ],
+)
+def test_a_question_that_names_what_to_look_up_leans_on_no_history(question: str, leans: bool) -> None:
+    assert kinds.wanted(question).leans(question) is leans
+
+
+def test_mentions_are_found_in_the_middle_of_a_conversation(qa: QA) -> None:
+    answer = qa.ask("Which documents mention cranes?", history=[("Who is the mayor?", "Ada Quill")])
+    assert answer.asked_as == answer.question and answer.kind == "mentions" and answer

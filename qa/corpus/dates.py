@@ -61,14 +61,17 @@ _RELATIVE = re.compile(
     rf"|(?:(?P<turn>last|next|on|this)\s+)?(?P<weekday>{'|'.join(_WEEKDAYS)})(?!\s*,?\s*(?:{_MONTH}|{_DAY})\b))\b",
     re.IGNORECASE,
 )
-_AHEAD = re.compile(r"\b(?:will|shall|is to|are to|due|expected|plans?|tomorrow|later|next)\b", re.IGNORECASE)
+_TENSE = re.compile(
+    r"\b(?:(?P<ahead>will|shall|is to|are to|due|expected to|plans?|later)"
+    r"|said|says|told|was|were|had|has|\w+ed)\b",
+    re.IGNORECASE,
+)
 
 
 def relative_dates(sentence: str, from_day: date) -> Iterator[tuple[Range, str]]:
     """The words of a sentence that mean a day, week, month or year by the day it was written on, as
     (range, "2016-10-27", "2016-W43", "2016-10" or "2016"). A weekday is the nearest one before, or after
-    where the sentence speaks of what is to come."""
-    ahead = _AHEAD.search(sentence) is not None
+    where the last verb before it speaks of what is to come."""
     for found in _RELATIVE.finditer(sentence):
         parts = {name: value.lower() for name, value in found.groupdict().items() if value}
         if "day" in parts:
@@ -78,6 +81,8 @@ def relative_dates(sentence: str, from_day: date) -> Iterator[tuple[Range, str]]
             means = _shifted(from_day, parts["unit"], {"last": -1, "this": 0, "next": 1}[parts["which"]])
         else:
             back = (from_day.weekday() - _WEEKDAYS.index(parts["weekday"])) % 7
+            verbs = list(_TENSE.finditer(sentence, 0, found.start())) or list(_TENSE.finditer(sentence))[:1]
+            ahead = bool(verbs and verbs[-1]["ahead"])
             after = parts.get("turn") == "next" or (ahead and parts.get("turn") != "last" and back)
             if parts.get("turn") == "last":
                 back = back or 7
