@@ -43,7 +43,7 @@ from qa.types import Document, Passage, Skipped
 SCHEME = "milvus://"
 TOKEN = "QA_MILVUS_TOKEN"  # noqa: S105 (the variable that holds it)
 DEFAULT_PORT = 19_530
-SCHEMA = "1"
+SCHEMA = "2"
 ROWS_AT_ONCE = 500  # written in one request: some 4 MB
 MOST_FOUND = 16_384  # rows that one search or query may give
 SECONDS = 10.0  # to wait for the engine to answer at all
