@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,12 +69,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT of a Milvus Lite, whose one thread makes it safe to write from several processes."""
+    """HOST:PORT of a Milvus Lite."""
+    with milvus_lite(tmp_path_factory.mktemp("milvus"), free_port()) as address:
+        yield address
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def milvus_lite(data: Path, port: int) -> Iterator[str]:
+    """HOST:PORT of a Milvus Lite, whose one thread makes it safe to write from several processes."""
     command = [sys.executable, "-m", "milvus_lite", "server", "--host", "127.0.0.1", "--port", str(port)]
-    data = tmp_path_factory.mktemp("milvus")
     with (data / "log").open("wb") as log:
         server = subprocess.Popen(
             [*command, "--data-dir", str(data / "data"), "--max-workers", "1"], stdout=log, stderr=log

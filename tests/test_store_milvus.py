@@ -18,10 +18,14 @@ from qa.cli import main
 from qa.errors import BadIndex
 from qa.store import Address
 from qa.store.milvus import MilvusStore
-from tests.conftest import SEEDS
+from tests.conftest import SEEDS, free_port, milvus_lite
 from tests.test_store import SETTINGS, A, B, indexed
 
 WORDS = ["harbour", "pier", "crane", "mayor", "storm", "winter", "ferry", "captain", "engine", "bridge"]
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -52,16 +56,47 @@ def test_the_commands_take_the_address(address: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    "wrong", ["milvus://nowhere", "milvus://host:1/a-b", "milvus://host:x/a", "milvus:///a"]
+    "wrong",
+    ["milvus://nowhere", "milvus://host:1/a-b", "milvus://host:x/a", "milvus://host:99999/a", "milvus:///a"],
 )
 def test_what_is_no_address_is_said(wrong: str) -> None:
     with pytest.raises(BadIndex, match="expected milvus://HOST:PORT/NAME"):
         Address(wrong).open(SETTINGS)
 
 
-def test_that_nobody_answers_is_one_sentence_with_the_way_out() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
+def test_that_nobody_answers_is_one_sentence_with_the_way_out(host: str) -> None:
     with pytest.raises(BadIndex, match=r"No Milvus answers .* qa index FOLDER --store"):
-        Address("milvus://127.0.0.1:1/t").open(SETTINGS)
+        Address(f"milvus://{host}/t").open(SETTINGS)
+
+
+def opened_soon(address: str) -> MilvusStore:
+    """gRPC tries an address that refused it only after a second or two again."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return MilvusStore.open(address, SETTINGS)
+        except BadIndex:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+def test_an_engine_that_stops_is_told_in_one_sentence_and_serves_again_once_it_is_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    with milvus_lite(tmp_path, port) as host:
+        store = MilvusStore.create(f"milvus://{host}/t", SETTINGS)
+        store.put([A, B])
+    with pytest.raises(BadIndex, match="No Milvus answers"):
+        store.documents()
+    assert capfd.readouterr().err == ""  # the client would print a traceback
+    with milvus_lite(tmp_path, port) as host:
+        again = opened_soon(f"milvus://{host}/t")
+        assert again.document("a.txt") == A.document
+        assert again.search_dense(A.vectors[0], 1)[0][0] == A.passages[0].id
+        assert again.search_lexical("vessels", 9)
 
 
 def test_a_missing_client_is_said_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +149,13 @@ def test_a_version_that_a_lost_writer_left_unfinished_counts_for_nothing(
 ) -> None:
     store = MilvusStore.create(address, SETTINGS)
     store.put([A, B])
-    monkeypatch.setattr(MilvusStore, "_delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    before = store.generation
+    monkeypatch.setattr(MilvusStore, "_delete", interrupted)
     newer = indexed("a.txt", "Entirely other words about Messina and boats.", seed=90)
     with pytest.raises(KeyboardInterrupt):  # written and made the one that counts; the old one is still there
         store.put([newer])
     monkeypatch.undo()
+    assert store.generation != before
     assert store.document("a.txt") == newer.document
     for found in (store.search_lexical("Messina", 9), store.search_dense(A.vectors[0], 9)):
         assert {i for i, _ in found} <= {p.id for p in (*newer.passages, *B.passages)}
@@ -128,6 +165,57 @@ def test_a_version_that_a_lost_writer_left_unfinished_counts_for_nothing(
         )
     store.put([newer])
     assert store.passage_count() == len(newer.passages) + len(B.passages)
+
+
+@pytest.mark.parametrize("where", ["_delete_all", "_delete", "_write"])
+def test_what_lost_writers_left_is_cleared_away_by_a_later_one(
+    address: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    store = MilvusStore.create(address, SETTINGS)
+    store.put([A, B])
+    with monkeypatch.context() as lost:
+        if where == "_write":  # the first that writes parts of a text: its passages are written
+            write = MilvusStore._write
+            lost.setattr(
+                MilvusStore,
+                "_write",
+                lambda self, rows, *name: (
+                    interrupted() if rows[0].get("part") == 0 else write(self, rows, *name)
+                ),
+            )
+        else:
+            lost.setattr(MilvusStore, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            if where == "_delete_all":
+                store.remove(["a.txt"])
+            else:
+                store.put([indexed("a.txt", "Entirely other words.", seed=90)])
+    MilvusStore.create(address, SETTINGS).close()  # they may be at it still
+    assert store.passage_count() > sum(info.passages for info in store.documents())
+    monkeypatch.setattr("qa.store.milvus.LOST_AFTER", 0)
+    MilvusStore.create(address, SETTINGS).close()
+    assert store.passage_count() == sum(info.passages for info in store.documents())
+    assert store.document("b.txt") == B.document
+    if where == "_write":
+        assert store.document("a.txt") == A.document
+
+
+def test_a_search_misses_no_document_that_is_replaced_meanwhile(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = MilvusStore.create(address, SETTINGS), MilvusStore.create(address, SETTINGS)
+    versions = [indexed("a.txt", f"Messina in {year}.", seed=1) for year in (2000, 2001, 2002)]
+    other.put(versions[:1])
+    counting, waiting = MilvusStore._counting, versions[1:]
+
+    def replaced_first(self: MilvusStore, rows: list[dict[str, object]]) -> object:
+        if waiting:  # what was found is of an earlier version by now
+            other.put([waiting.pop()])
+        return counting(self, rows)
+
+    monkeypatch.setattr(MilvusStore, "_counting", replaced_first)
+    assert store.search_dense(A.vectors[0], 5)
+    assert store.search_lexical("Messina", 5)
 
 
 def test_long_texts_and_long_passages_come_back_whole(address: str) -> None:

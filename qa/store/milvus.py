@@ -4,13 +4,15 @@ Two collections. NAME holds a row for each passage: its vector, searched by HNSW
 the engine's BM25. NAME_documents holds, for each document, one row that says which version of it counts,
 and its text in parts. Milvus has no transaction over rows, so a version is written beside the one that
 counts, then that one row is replaced, and only then the old version deleted: whoever reads sees one version
-or the other, and what a lost writer leaves behind counts for nothing. A document comes or goes as a whole;
-several put together become visible one after the other.
+or the other, and what a lost writer leaves behind counts for nothing, until a later writer clears it away. A
+document comes or goes as a whole; several put together become visible one after the other. Two writers at
+the same document at once are safe while they bring the same content.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,36 +28,42 @@ from qa.store.milvus_rows import (
     INFO,
     SETTINGS,
     SKIPPED,
+    UNFINISHED,
     documents_schema,
     info_of,
     key_of,
     new_row,
     passages_schema,
     prepared,
+    unfinished_row,
     unpacked,
 )
 from qa.types import Document, Passage, Skipped
 
 SCHEME = "milvus://"
 TOKEN = "QA_MILVUS_TOKEN"  # noqa: S105 (the variable that holds it)
-SCHEMA = "1"
+DEFAULT_PORT = 19_530
+SCHEMA = "2"
 ROWS_AT_ONCE = 500  # written in one request: some 4 MB
 MOST_FOUND = 16_384  # rows that one search or query may give
 SECONDS = 10.0  # to wait for the engine to answer at all
+LOST_AFTER = 3_600.0  # seconds: whoever began to write a document so long ago has been lost
+MOST_TRIES = 20  # to read what is replaced meanwhile
 
 
 class MilvusStore:
     """A `Store` at milvus://host:port/name; the token, where one is needed, is in QA_MILVUS_TOKEN.
 
-    `generation` is the time of the last change in nanoseconds, as the machine that made it tells it.
+    `generation` is the time of the last change in nanoseconds, as the machine that made it tells it; it is
+    written in one request with the row that makes a version count.
     """
 
     shared: ClassVar[bool] = True
 
     def __init__(self, address: str) -> None:
         """Raises `BadIndex` where the address is none, or nobody answers there."""
-        found = re.fullmatch(rf"{SCHEME}([^/:\s]+(?::\d+)?)/([A-Za-z_]\w*)", address, re.ASCII)
-        if found is None:
+        found = re.fullmatch(rf"{SCHEME}([^/:\s]+)(?::(\d{{1,5}}))?/([A-Za-z_]\w*)", address, re.ASCII)
+        if found is None or not 0 < int(found[2] or DEFAULT_PORT) < 2**16:
             raise BadIndex(
                 f"{address!r} is no address of a Milvus collection; expected milvus://HOST:PORT/NAME, NAME "
                 "of letters, digits and underscores: qa index FOLDER --store milvus://localhost:19530/qa"
@@ -68,11 +76,13 @@ class MilvusStore:
             ) from None
         self.address = address
         self._milvus: Any = pymilvus
-        host, self._name = found[1], found[2]
+        # The client prints the traceback of every error that it raises; `_talking` tells it in a sentence.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+        self._name = found[3]
         self._documents = f"{self._name}_documents"
         with self._talking():
             self._client: Any = pymilvus.MilvusClient(
-                uri=f"http://{host}" if ":" in host else f"http://{host}:19530",
+                uri=f"http://{found[1]}:{found[2] or DEFAULT_PORT}",
                 token=environ.get(TOKEN, ""),
                 timeout=SECONDS,
             )
@@ -86,6 +96,7 @@ class MilvusStore:
         with store._talking():
             if not store._client.has_collection(store._documents):
                 raise BadIndex(f"No index at {address}; make one: qa index FOLDER --store {address}")
+            store._load(store._documents)
         store._check(settings)
         return store
 
@@ -96,9 +107,11 @@ class MilvusStore:
         with store._talking():
             if not store._client.has_collection(store._documents):
                 store._make(store._documents, documents_schema(store._milvus))
+            store._load(store._documents)
             if not store._rows(f"part == {SETTINGS}", ["data"]):
                 store._write([new_row(key_of("settings"), 0, SETTINGS, "", json.dumps(_expected(settings)))])
         store._check(settings)
+        store._clear()
         return store
 
     @staticmethod
@@ -122,27 +135,22 @@ class MilvusStore:
         ready = [prepared(item) for item in items]  # before a row is written: any may be wrong
         with self._talking():
             self._make_passages(next((len(v) for item in items for v in item.vectors), None))
-            for info, texts, passages in ready:
-                document, version = info["document"], info["version"]
-                self._write(passages, self._name)
-                self._write(texts)
-                self._write([info])  # from here on, this version counts
-                if self._has_passages:
-                    self._delete(self._name, document, version)
-                self._delete(self._documents, document, version)
-            self._changed()
+            with self._unfinished([info["document"] for info, _, _ in ready]):
+                for info, texts, passages in ready:
+                    self._write(passages, self._name)
+                    self._write(texts)
+                    self._write([info, _changed()])  # from here on, this version counts
+                    self._delete(info["document"], info["version"])
 
     def remove(self, document_ids: Collection[str]) -> None:
         keys = sorted(key_of(id_) for id_ in document_ids)
         with self._talking():
             there = [row["key"] for row in self._rows_of("key", keys, ["key"], f"part == {INFO}")]
-            if not there:
-                return
-            self._client.delete(self._documents, ids=there)  # from here on, they are gone
             for chunk in _chunks(there, ROWS_AT_ONCE):
-                for name in (self._documents, self._name)[: 1 + self._has_passages]:
-                    self._client.delete(name, filter=f"document in {chunk}")
-            self._changed()
+                with self._unfinished(chunk):
+                    self._client.delete(self._documents, ids=chunk)  # from here on, they are gone
+                    self._write([_changed()])
+                    self._delete_all(f"document in {chunk}")
 
     def documents(self) -> list[DocumentInfo]:
         rows = self._documents_rows(f"part == {INFO}", ["data"])
@@ -150,7 +158,7 @@ class MilvusStore:
 
     def document(self, document_id: str) -> Document:
         key = key_of(document_id)
-        while True:
+        for _ in range(MOST_TRIES):
             info = self._documents_rows(f"key == {key}", ["version", "data"])
             if not info:
                 raise KeyError(document_id)
@@ -160,6 +168,11 @@ class MilvusStore:
             )
             if len(rows) == json.loads(info[0]["data"])["parts"]:
                 break  # otherwise it was replaced meanwhile
+        else:
+            raise BadIndex(
+                f"Parts of {document_id} are missing at {self.address}; move its file away and back again, "
+                f"after each: qa index FOLDER --store {self.address}"
+            )
         packed = "".join(row["data"] for row in sorted(rows, key=lambda row: row["part"]))
         return unpacked(packed, info_of(info[0]["data"]))
 
@@ -228,6 +241,7 @@ class MilvusStore:
             return []
         only = "" if documents is None else f"document in {sorted(key_of(id_) for id_ in documents)}"
         ask = k + 1
+        left: set[tuple[int, str]] = set()  # versions that do not count, by their documents
         while True:
             ask = min(ask, MOST_FOUND)
             with self._talking():
@@ -242,6 +256,10 @@ class MilvusStore:
                 )[0]
             rows = self._counting([{**hit["entity"], "score": abs(hit["distance"])} for hit in hits])
             found = [(int(row["id"]), float(row["score"])) for row in rows]
+            others = {_version(hit["entity"]) for hit in hits} - {_version(row) for row in rows}
+            if others - left:  # replaced while we searched, then a second search finds what counts now
+                left |= others
+                continue
             all_there = len(hits) < ask or ask == MOST_FOUND
             # Copies of a paragraph share a score: all of them, to be ordered by id.
             if all_there or (len(found) > k and found[k - 1][1] != found[-1][1]):
@@ -266,7 +284,9 @@ class MilvusStore:
         """Whether there is a collection of passages."""
         if not self._has_passages:
             with self._talking():
-                self._has_passages = bool(self._client.has_collection(self._name))
+                if self._client.has_collection(self._name):
+                    self._load(self._name)
+                    self._has_passages = True
         return self._has_passages
 
     def _documents_rows(self, condition: str, fields: list[str]) -> list[dict[str, Any]]:
@@ -300,12 +320,33 @@ class MilvusStore:
         for chunk in _chunks(list(rows), ROWS_AT_ONCE):
             self._client.upsert(name or self._documents, chunk)
 
-    def _delete(self, name: str, document: int, version: str) -> None:
+    def _delete(self, document: int, version: str) -> None:
         """The document's rows of other versions than this one."""
-        self._client.delete(name, filter=f'document == {document} and version != "{version}"')
+        self._delete_all(f'document == {document} and version != "{version}"')
 
-    def _changed(self) -> None:
-        self._write([new_row(key_of("changed"), 0, CHANGED, "", str(time.time_ns()))])
+    def _delete_all(self, condition: str) -> None:
+        """Passages and parts of texts that meet the condition."""
+        if self._ready():
+            self._client.delete(self._name, filter=condition)
+        self._client.delete(self._documents, filter=f"{condition} and part >= 0")
+
+    @contextmanager
+    def _unfinished(self, documents: list[int]) -> Iterator[None]:
+        """Keeps in mind, at the engine, that these are being written: whoever is lost leaves that behind."""
+        rows = [unfinished_row(document, time.time()) for document in documents]
+        self._write(rows)
+        yield
+        self._client.delete(self._documents, ids=[row["key"] for row in rows])
+
+    def _clear(self) -> None:
+        """Delete what lost writers left."""
+        with self._talking():
+            for row in self._rows(f"part == {UNFINISHED}", ["key", "data"]):
+                document, begun = json.loads(row["data"])
+                if time.time() - begun > LOST_AFTER:
+                    counts = self._rows(f"key == {document}", ["version"])
+                    self._delete(document, counts[0]["version"] if counts else "")
+                    self._client.delete(self._documents, ids=[row["key"]])
 
     # Collections
 
@@ -331,12 +372,26 @@ class MilvusStore:
         except self._milvus.MilvusException:
             if not self._client.has_collection(name):
                 raise
-        self._client.load_collection(name)
+
+    def _load(self, name: str) -> None:
+        """Make the collection ready to be asked, as it no longer is once Milvus Lite was started again;
+        another process may still be at making it."""
+        until = time.monotonic() + SECONDS
+        while True:
+            try:
+                self._client.load_collection(name)
+            except self._milvus.MilvusException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def _make_passages(self, dimension: int | None) -> None:
         if dimension is None or self._ready():
             return
         self._make(self._name, passages_schema(self._milvus, dimension))
+        self._load(self._name)
         self._has_passages = True
 
     @contextmanager
@@ -353,19 +408,27 @@ class MilvusStore:
                     f"Milvus at {self.address} does not accept the token in {TOKEN} ({said[:200]}); set it "
                     f"to USER:PASSWORD or an API key: {TOKEN}=… qa …"
                 ) from error
-            if re.search(r"connect|unavailable|deadline|timeout", said, re.IGNORECASE):
+            if re.search(r"connect|unavailable|deadline|timeout|resolv", said, re.IGNORECASE):
                 raise BadIndex(
                     f"No Milvus answers at {self.address} ({said[:200]}); start it, or name another: "
                     "qa index FOLDER --store milvus://HOST:PORT/NAME"
                 ) from error
             raise BadIndex(
-                f"Milvus at {self.address} refused ({said[:300]}); look at its log, or make the index again: "
-                f"qa index FOLDER --store {self.address} --rebuild"
+                f"Milvus at {self.address} refused ({said[:300]}); look at its log, then try again: "
+                f"qa index FOLDER --store {self.address}"
             ) from error
 
 
 def _expected(settings: Mapping[str, str]) -> dict[str, str]:
     return {"schema": SCHEMA, **settings}
+
+
+def _changed() -> dict[str, Any]:
+    return new_row(key_of("changed"), 0, CHANGED, "", str(time.time_ns()))
+
+
+def _version(row: Mapping[str, Any]) -> tuple[int, str]:
+    return row["document"], row["version"]
 
 
 def _chunks(rows: list[Any], size: int) -> Iterable[list[Any]]:

@@ -16,7 +16,7 @@ from qa.types import Document
 LONGEST_FIELD = 65_535  # bytes of a VARCHAR
 PART = 60_000  # characters of a document's packed text in one row
 NO_WORD = "xnowordx"  # stands in for a text without words, which the engine's BM25 does not take
-INFO, SKIPPED, SETTINGS, CHANGED = -1, -2, -3, -4
+INFO, SKIPPED, SETTINGS, CHANGED, UNFINISHED = -1, -2, -3, -4, -5
 """What a row of NAME_documents is, where it is no part of a text (0, 1, …)."""
 
 Schema: TypeAlias = Callable[[Any, Any], None]
@@ -32,7 +32,7 @@ def documents_schema(milvus: Any) -> Schema:
         schema.add_field("document", kinds.INT64)
         schema.add_field("part", kinds.INT64)
         schema.add_field("version", kinds.VARCHAR, max_length=64)
-        schema.add_field("data", kinds.VARCHAR, max_length=LONGEST_FIELD)
+        schema.add_field("data", kinds.VARCHAR, max_length=LONGEST_FIELD, mmap_enabled=True)
         schema.add_field("unused", kinds.FLOAT_VECTOR, dim=2)  # a collection must have a vector
         indexes.add_index("unused", index_type="FLAT", metric_type="L2")
 
@@ -40,7 +40,8 @@ def documents_schema(milvus: Any) -> Schema:
 
 
 def passages_schema(milvus: Any, dimension: int) -> Schema:
-    """NAME, for vectors of this many numbers."""
+    """NAME, for vectors of this many numbers. Texts are mapped from disk: an engine that loads a collection
+    would otherwise hold them in memory."""
     kinds, function = milvus.DataType, milvus.Function
 
     def make(schema: Any, indexes: Any) -> None:
@@ -51,12 +52,13 @@ def passages_schema(milvus: Any, dimension: int) -> Schema:
         schema.add_field("document_id", kinds.VARCHAR, max_length=LONGEST_FIELD)
         schema.add_field("start", kinds.INT64)
         schema.add_field("end", kinds.INT64)
-        schema.add_field("text", kinds.VARCHAR, max_length=LONGEST_FIELD)
+        schema.add_field("text", kinds.VARCHAR, max_length=LONGEST_FIELD, mmap_enabled=True)
         schema.add_field(
             "words",
             kinds.VARCHAR,
             max_length=LONGEST_FIELD,
             enable_analyzer=True,
+            mmap_enabled=True,
             analyzer_params={"tokenizer": "standard"},  # the rest is done: `folded`
         )
         schema.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
@@ -92,6 +94,12 @@ def new_row(key: int, document: int, part: int, version: str, data: str) -> dict
         "data": data,
         "unused": [0.0, 0.0],
     }
+
+
+def unfinished_row(document: int, begun: float) -> dict[str, Any]:
+    """That a document, by its key, is being written or removed since `begun`, seconds since 1970. The row
+    does not belong to the document, whose rows may be deleted meanwhile."""
+    return new_row(key_of("unfinished", document), 0, UNFINISHED, "", json.dumps([document, begun]))
 
 
 def prepared(item: Indexed) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
