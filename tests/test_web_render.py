@@ -335,6 +335,13 @@ def test_an_answer_that_is_hardly_likely_makes_no_source_differ() -> None:
     assert page.text("summary") == "1 less likely answer" and "London" in page.text("details")
 
 
+def test_another_item_of_a_list_makes_no_source_differ() -> None:
+    rival = Alternative("London", 0.4, (find(LETTER, "London"),))
+    listed = replace(found(find(LETTER, "Ada King"), alternatives=(rival,)), kind="list")
+    page = Page(card(listed))
+    assert "table" not in page.tags and "London" in page.text("details")
+
+
 def test_a_quote_is_copied_with_its_reference_as_text_markdown_and_link() -> None:
     copied = source_view.references(NOTE, *_place(NOTE, "Ada King"))
     assert copied["text"] == "“Ada King” (A note, 2016-05-19, b.txt)"

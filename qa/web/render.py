@@ -21,6 +21,7 @@ CONFIDENCE_WORDS = (
 """What a confidence is called from which value on."""
 
 DIFFERS_FROM = 0.10  # the confidence from which another answer counts as a source that differs
+DIFFER = ("fact", "definition")  # kinds with one right answer; of the others, a second may be right as well
 NEAREST_PASSAGES = 3  # shown when the documents do not say
 EXCERPT_CHARACTERS = 280
 CONTEXT_CHARACTERS = 300  # of a sentence, on each side of the quote
@@ -116,8 +117,9 @@ def _others(answer: Json, numbers: Numbers) -> str:
     """The different answers: those that may well be right as a table, the rest folded."""
     given = {"text": answer["text"], "confidence": answer["confidence"], "citations": answer["citations"]}
     others = [other for other in answer["alternatives"] if other["citations"]]
-    rivals = [other for other in others if other["confidence"] >= DIFFERS_FROM]
-    unlikely = [other for other in others if other["confidence"] < DIFFERS_FROM]
+    one = answer["kind"] in DIFFER
+    rivals = [other for other in others if one and other["confidence"] >= DIFFERS_FROM]
+    unlikely = [other for other in others if other not in rivals]
     return (_differ([given, *rivals], numbers) if rivals else "") + (
         _unlikely(unlikely, numbers) if unlikely else ""
     )
