@@ -203,7 +203,7 @@ def _text(answer: Answer) -> str:
     else:
         done = f"read {answer.read} passages" if answer.read else "looked up"
         lines += [f"{answer.text}", f"  {answer.confidence:.0%} sure · {done}"]
-        lines += [f"  - {' '.join(item.quote.split())}" for item in answer.items]
+        lines += [f"  - {_item(item, answer.citations[0])}" for item in answer.items]
     numbers = count(1)
 
     def cite(citation: Citation) -> str:
@@ -219,6 +219,13 @@ def _text(answer: Answer) -> str:
         lines.append(f"The documents also say: {alternative.text} ({alternative.confidence:.0%} sure)")
         lines += [cite(citation) for citation in alternative.citations]
     return "\n".join(lines)
+
+
+def _item(item: Citation, first: Citation) -> str:
+    """An item of a list, with its place where that is not within the words already cited."""
+    there = item.document.id == first.document.id and first.start <= item.start < first.end
+    place = "" if there else f" ({item.document.id}, {item.start}-{item.end})"
+    return " ".join(item.quote.split()) + place
 
 
 def _days(citation: Citation) -> str:

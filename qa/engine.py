@@ -265,6 +265,8 @@ class QA:
             probabilities,
             wanted.kind,
         )
+        if wanted.kind == "list":
+            found = widening.side_by_side(found)
         threshold = self._threshold(min_confidence)
         best = found[0].confidence if found else 0.0
         base = Answer(
@@ -291,7 +293,7 @@ class QA:
             # Another part of the sentence that answers is no different answer.
             if other.confidence >= LIKELY_ENOUGH_TO_SHOW and other.citations[0].sentence_range != sentence
         ]
-        items = widening.items(found[0].citations[0]) if wanted.kind == "list" else ()
+        items = widening.listed(found, threshold) if wanted.kind == "list" else ()
         return replace(_of(base, found[0], others), items=items)
 
     def _threshold(self, min_confidence: float | None) -> float:

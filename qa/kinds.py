@@ -160,16 +160,19 @@ _PLURAL = (
     r"[\w'-]*[^\Wsui]s\b|(?:people|men|women|children)\b"
 )
 _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|\d+)"
+_OF_WHICH = r"(?:(?:in|from|to|at|with|by|for) )?(?:which|what)"
 _LIST = re.compile(
     rf"(?:list|enumerate|give(?: me)? (?:a|the) list of|tell me the names of) .+"
     rf"|name(?: [\w'-]+){{0,3}}? (?:{_PLURAL}).*"
-    rf"|(?:which|what)(?: {_NUMBER}| other)? (?:{_PLURAL}) .+"
-    rf"|(?:which|what)(?: (?!{_AUXILIARY}\b|the\b|an?\b|of\b)[\w'-]+){{1,3}}? (?:{_PLURAL}) "
+    rf"|{_OF_WHICH}(?: {_NUMBER}| other)? (?:{_PLURAL}) .+"
+    rf"|{_OF_WHICH}(?: (?!{_AUXILIARY}\b|the\b|an?\b|of\b)[\w'-]+){{1,3}}? (?:{_PLURAL}) "
+    rf"(?:(?:in|of|from|on|at|and) (?:(?!{_AUXILIARY}\b)[\w'-]+ ){{1,5}}?)?"
     rf"(?:{_AUXILIARY}|\w+ed|took|made|came|left|met|won|lost|said|gave|sent|take|belong|live|make|come"
     rf"|leave) .+"
     rf"|which of (?:the|these|those) (?!{_NUMBER}\b)(?:[\w'-]+ )?(?:{_PLURAL}) .+"
     rf"|(?:what|who) (?:all )?(?:are|were) the [\w'-]+(?: [\w'-]+)*|who (?:all|else) .+"
-    r"|who (?:attended|took part in|was present at|participated in|will (?:be in|attend|take part in)) .+"
+    r"|who (?:attended|took part in|was present at|participated in) .+"
+    r"|who will (?:be in|sit in|attend|take part in) .+"
 )
 _TOLD = (
     r"(?:say|said|tell|told|reply|replied|answer|mean|think|want|fear|promise|warn|argue|arguing|claim"

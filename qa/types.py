@@ -201,7 +201,8 @@ class Answer:
     """What the documents say to a question, or, when `bool(answer)` is False, why they do not.
 
     `text` is the quote of the best citation, or None. `citations` are the places that give this answer,
-    best first; `items`, where a list was asked for, the parts of the first one, each in its place.
+    best first; `items`, where a list was asked for, are its parts, each in its place, and those of
+    the other places that answer too.
     `confidence` is the calibrated probability, 0 to 1, that the best span is right, also when it was too
     low to answer. `asked_as` is the question that was really asked: differs from `question` for a
     follow-up. `kind` is what was asked for (`qa.kinds`): of an "overview" or of "mentions" the citations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from qa.kinds import Kind
 from qa.types import Alternative, Citation
@@ -60,6 +61,41 @@ def items(citation: Citation) -> tuple[Citation, ...]:
         start = found.end() if found else end
     merged = {place.quote.casefold(): place for place in reversed(places)}
     return tuple(sorted(merged.values(), key=lambda place: place.start)) if len(merged) > 1 else ()
+
+
+def side_by_side(found: Sequence[Alternative]) -> list[Alternative]:
+    """Answers that do not rule each other out, as the places of a list: each as likely as it would be if
+    there were only it and "none of them". The confidences of `found` compete for one right answer."""
+    none = max(1 - sum(each.confidence for each in found), 1e-9)
+    return [replace(each, confidence=each.confidence / (each.confidence + none)) for each in found]
+
+
+def listed(found: Sequence[Alternative], threshold: float) -> tuple[Citation, ...]:
+    """The items of the likeliest answer; where that is a single one, the other single ones that are likely
+    enough and of its sort. None where that makes no more than one."""
+    whole = items(found[0].citations[0])
+    if whole:
+        return whole
+    places = [found[0].citations[0]]
+    for other in found[1:]:
+        item = other.citations[0]
+        alike = other.confidence >= threshold and not items(item) and _sort(item) == _sort(places[0])
+        if alike and not any(_within(item, place) or _within(place, item) for place in places):
+            places.append(item)
+    return tuple(places) if len(places) > 1 else ()
+
+
+def _sort(item: Citation) -> str:
+    """Whether an item is a number, a name or another word: those of one list are alike."""
+    words = item.quote.split()
+    if any(character.isdigit() for character in item.quote):
+        return "number"
+    return "name" if any(word[:1].isupper() for word in words) else "word"
+
+
+def _within(one: Citation, other: Citation) -> bool:
+    """Whether the words of one stand in the other: the same thing, named more fully."""
+    return f" {one.quote.casefold()} " in f" {other.quote.casefold()} "
 
 
 def clause(citation: Citation) -> Citation:

@@ -470,12 +470,20 @@ def test_a_follow_up_is_searched_as_it_was_understood() -> None:
     assert notebook.searched == [record.asked_as] == ["And when? (oil)"]
 
 
-def test_a_list_is_right_when_every_item_is_named() -> None:
+def test_item_f1_counts_items_found_and_items_too_many() -> None:
+    assert metrics.item_f1(["the Moskva", "Bonn"], ["Moskva", "FGS Bonn"]) == 1
+    assert metrics.item_f1(["Moskva and Bonn"], ["Moskva", "Bonn"]) == 1
+    assert metrics.item_f1(["Moskva", "Kerry"], ["Moskva"]) == pytest.approx(2 / 3)
+    assert metrics.item_f1([], ["Moskva"]) == metrics.item_f1(["Kerry"], ["Moskva"]) == 0
+    assert metrics.item_f1(["Moskva"], []) is None
+
+
+def test_a_list_is_right_when_nearly_all_its_items_are_named() -> None:
     all_items = replace(FACT, answers=("the man and the alliance",), items=("Stoltenberg", "Jens"))
     one_missing = replace(all_items, items=("Stoltenberg", "Kerry"))
     first, second = run.evaluate(Notebook(), [all_items, one_missing])
-    assert (first.right, first.item_recall) == (True, 1)
-    assert (second.right, second.item_recall) == (False, 0.5)
+    assert (first.right, first.item_f1) == (True, 1)
+    assert (second.right, second.item_f1) == (False, pytest.approx(2 / 3))
 
 
 def test_a_quote_that_the_stored_document_does_not_have_at_that_place_is_noticed() -> None:

@@ -102,6 +102,25 @@ def item_recall(given: str | None, items: Sequence[str]) -> float | None:
     return sum(_runs_through(answer, words(item)) for item in items) / len(items)
 
 
+def item_f1(given: Sequence[str], items: Sequence[str]) -> float | None:
+    """F1 of the items of a list, each whole: one is found where the words of either run through the other.
+    None where no list is asked for."""
+    if not items:
+        return None
+    named, wanted = [words(each) for each in given], [words(each) for each in items]
+    pairs = [
+        (i, j)
+        for i, one in enumerate(named)
+        for j, other in enumerate(wanted)
+        if one and (_runs_through(one, other) or _runs_through(other, one))
+    ]
+    right, found = len({i for i, _ in pairs}), len({j for _, j in pairs})
+    if not pairs:
+        return 0.0
+    precision, recall = right / len(named), found / len(wanted)
+    return 2 * precision * recall / (precision + recall)
+
+
 # Ranks
 
 

@@ -66,7 +66,7 @@ class Record:
     text_right: bool | None  # None where they do not apply: unanswerable, or no list asked for
     document_right: bool | None  # the first citation's document is accepted
     any_document_right: bool | None  # some citation's is
-    item_recall: float | None
+    item_f1: float | None
     best_right: bool
     document_rank: int | None  # of the first hit from an accepted document
     answer_rank: int | None  # of the first such hit that holds an accepted answer

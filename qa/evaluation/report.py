@@ -94,7 +94,7 @@ def _scores(records: Sequence[Record]) -> dict[str, Any]:
         "f1": metrics.mean(record.f1 for record in records),
         "exact_match_answerable": metrics.mean(record.exact_match for record in facts),
         "f1_answerable": metrics.mean(record.f1 for record in facts),
-        "item_recall": metrics.mean(r.item_recall for r in records if r.item_recall is not None),
+        "item_f1": metrics.mean(r.item_f1 for r in records if r.item_f1 is not None),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from qa.engine import INDEX, QA, open_default
 from qa.errors import BadQuestion
 from qa.evaluation import report
-from qa.evaluation.metrics import exact_match, f1, first_rank, item_recall, says
+from qa.evaluation.metrics import exact_match, f1, first_rank, item_f1, item_recall, says
 from qa.evaluation.questions import (
     SEED_QUESTIONS,
     WHOLE_DOCUMENTS,
@@ -25,6 +25,7 @@ from qa.indexing import Progress as Indexed
 from qa.types import Answer, Citation, Document, Hit
 
 OUT = Path("runs/eval")
+LIST_RIGHT = 0.8  # item F1: two of three items, not one of two
 RETRIEVED = 10  # hits looked at for recall@10
 
 Progress = Callable[[int, int], None]
@@ -175,7 +176,7 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
         text_right=text_right if question.answerable else None,
         document_right=document_right if question.answerable else None,
         any_document_right=any(cited) if question.answerable else None,
-        item_recall=item_recall(answer.text, question.items),
+        item_f1=item_f1(_items(answer), question.items),
         best_right=best is not None
         and best["document"] in question.documents
         and _text_right(willing, question),
@@ -191,8 +192,8 @@ def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | No
 
 def _text_right(answer: Answer, question: Question) -> bool:
     """The answer says an accepted answer; what more or what else counts depends on the kind of question:
-    all items of a list, any sentence with the deciding words for yes or no, each of the different answers
-    that documents give, just these documents for an overview or for mentions."""
+    the items of a list (F1 from 0.8 on), any sentence with the deciding words for yes or no, each of the
+    different answers that documents give, just these documents for an overview or for mentions."""
     if question.kind in WHOLE_DOCUMENTS:
         return {citation.document.id for citation in answer.citations} == set(question.documents)
     if question.kind == "comparison":
@@ -200,7 +201,11 @@ def _text_right(answer: Answer, question: Question) -> bool:
         return item_recall("; ".join(said), question.items) == 1
     if question.kind == "yes/no" and any(item_recall(answer.text, [words]) for words in question.answers):
         return True
-    return says(answer.text, question.answers) or item_recall(answer.text, question.items) == 1
+    return says(answer.text, question.answers) or (item_f1(_items(answer), question.items) or 0) >= LIST_RIGHT
+
+
+def _items(answer: Answer) -> list[str]:
+    return [item.quote for item in answer.items] or ([answer.text] if answer.text else [])
 
 
 def _place(citation: Citation) -> Place:
