@@ -35,14 +35,15 @@ SCHEMA = "4"
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+-- With a row id: looking for the key of a table without one reads whole rows, texts included.
 CREATE TABLE documents (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, date TEXT,
+    id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL, date TEXT,
     url TEXT, date_source TEXT,
     -- Before the long columns, so that a list of documents reads no further.
     characters INTEGER NOT NULL, passages INTEGER NOT NULL,
     pages BLOB, hidden BLOB NOT NULL, sentences BLOB NOT NULL,  -- little-endian uint32
     text BLOB NOT NULL  -- UTF-8
-) WITHOUT ROWID;
+);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY, document_id TEXT NOT NULL REFERENCES documents (id),
     start INTEGER NOT NULL, end INTEGER NOT NULL,
