@@ -1,12 +1,16 @@
 """Folders and their index: bad input, runs that are killed, a folder that is watched."""
 
+import resource
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing, contextmanager
 from hashlib import blake2b
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -350,3 +354,70 @@ def test_readers_are_not_blocked_while_a_writer_is_in_a_transaction(folder: Path
         assert reader.documents()[0].title != "half done"
         assert time.monotonic() - begin < 2
     reader.close()
+
+
+def apart(work: Callable[[Path], list[Report]], folder: Path) -> tuple[list[Report], int]:
+    """What it returns in a process of its own, and the most memory that was held there, in MB."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        done = process.submit(work, folder).result()
+        return done, process.submit(most_memory).result()
+
+
+def most_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def index_many(folder: Path) -> list[Report]:
+    with closing(LocalStore.create(folder / "index", SETTINGS)) as store:
+        reports = [run(folder / "docs", store), run(folder / "docs", store)]
+        shutil.rmtree(folder / "docs" / "7")
+        reports.append(run(folder / "docs", store))
+        assert len(store.search_lexical("ship 12345", 3)) == 3
+        [(first, _)] = store.search_lexical("12345", 1)
+        [(passage, _)] = store.passages([first])
+        assert passage.document_id == "12/12345.txt"
+    return reports
+
+
+@pytest.mark.slow
+def test_a_folder_of_a_hundred_thousand_files_is_never_held_in_memory(tmp_path: Path) -> None:
+    for thousand in range(100):
+        part = tmp_path / "docs" / str(thousand)
+        part.mkdir(parents=True)
+        for number in range(1000 * thousand, 1000 * thousand + 1000):
+            (part / f"{number}.txt").write_text(f"Ship {number} left Messina with {number % 97} tons.")
+    (first, second, third), megabytes = apart(index_many, tmp_path)
+    assert (first.added, first.passages) == (100_000, 100_000)
+    assert (second.added, second.unchanged) == (0, 100_000)
+    assert (third.removed, third.passages) == (1_000, 99_000)
+    assert megabytes < 600
+
+
+def index_large(folder: Path) -> list[Report]:
+    with closing(LocalStore.create(folder / "index", SETTINGS)) as store:
+        reports = [run(folder / "docs", store), run(folder / "docs", store)]
+        for words, document_id in (("Kerry Brussels", "small.txt"), ("day 777777", "large.txt")):
+            [(first, _)] = store.search_lexical(words, 1)
+            [(passage, text)] = store.passages([first])
+            assert passage.document_id == document_id
+            assert store.document(document_id).text[passage.start : passage.end] == text
+    return reports
+
+
+@pytest.mark.slow
+def test_a_document_of_100_mb_is_indexed_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "small.txt").write_text("Kerry told reporters in Brussels.")
+    with (tmp_path / "docs" / "large.txt").open("w") as file:
+        number = 0
+        while file.tell() < 100_000_000:
+            lines = "".join(
+                f"The Moskva is docked in Messina on day {number + line} of the year, for {line} days.\n"
+                for line in range(1000)
+            )
+            number += 1000
+            file.write(lines + "\n")
+    (first, second), megabytes = apart(index_large, tmp_path)
+    assert (first.added, second.unchanged) == (2, 2)
+    assert first.passages > 50_000
+    assert megabytes < 3_000
