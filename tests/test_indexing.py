@@ -420,4 +420,4 @@ def test_a_document_of_100_mb_is_indexed_beside_the_others(tmp_path: Path) -> No
     (first, second), megabytes = apart(index_large, tmp_path)
     assert (first.added, second.unchanged) == (2, 2)
     assert first.passages > 50_000
-    assert megabytes < 3_000
+    assert megabytes < 1_500
