@@ -55,6 +55,35 @@ class Embedder:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [len(encoding) for encoding in encodings]
 
+    def pieces(self, text: str) -> list[tuple[int, int, int]]:
+        """(id, start, end) of each word piece, places in characters. Loads no model."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        return [(id_, *place) for id_, place in zip(encoding.ids, encoding.offsets, strict=True)]
+
+    @cached_property
+    def special_tokens(self) -> tuple[int, int]:
+        """The ids of [CLS] and [SEP]."""
+        cls, sep = self._tokenizer.encode("").ids
+        return cls, sep
+
+    def token_states(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """The last hidden state of each token, shape (tokens, 384), for texts given as ids."""
+        import torch  # noqa: PLC0415
+
+        longest = max(map(len, batch))
+        ids = torch.zeros((len(batch), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            mask[row, : len(tokens)] = 1
+        with self._lock, torch.inference_mode():
+            encoder = self._model[0].auto_model
+            states = encoder(
+                input_ids=ids.to(self._device), attention_mask=mask.to(self._device)
+            ).last_hidden_state  # (n, longest, 384)
+        states = states.float().cpu().numpy()
+        return [states[row, : len(tokens)] for row, tokens in enumerate(batch)]
+
     @cached_property
     def fingerprint(self) -> str:
         """The first 16 hex digits of the weights' SHA-256."""

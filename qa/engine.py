@@ -14,7 +14,8 @@ from threading import Event
 from time import perf_counter
 from types import TracebackType
 
-from qa import confidence, conversation, definitions, extracts, kinds, widening
+from qa import confidence, definitions, extracts, kinds, widening
+from qa.conversation import Resolver
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
 from qa.indexing import SETTINGS, Part, Progress, Report, alone, index_folder
@@ -58,6 +59,7 @@ class QA:
         self.store = store
         self.embedder = embedder
         self.reader = reader
+        self.resolver = Resolver(embedder)
         self.calibration = confidence.load_calibration()
 
     @classmethod
@@ -100,7 +102,7 @@ class QA:
         begin = perf_counter()
         wanted, asked_as = kinds.wanted(question), question
         if wanted.leans(question):
-            asked_as = conversation.resolve(question, history)
+            asked_as = self.resolver.resolve(question, history)
             wanted = kinds.wanted(asked_as)
         for _ in range(MOST_TRIES):
             try:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.conversation import resolve
+from qa.conversation.rules import resolve
 
 EMAIL = [("Who answered AFP by email?", "spokesman William Spindler")]
 DEATHS = [("How many people died in the Mediterranean in 2016?", "3,800")]

@@ -1,5 +1,6 @@
 """History + follow-up → a question that stands alone."""
 
-from qa.conversation.rules import Turn, resolve
+from qa.conversation.resolver import Resolver
+from qa.conversation.rules import Turn
 
-__all__ = ["Turn", "resolve"]
+__all__ = ["Resolver", "Turn"]

@@ -141,9 +141,7 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
 
     def pronoun(match: re.Match[str]) -> str:
         word = match.group().lower()
-        before = _WH_PHRASE.sub("", asked[: match.start()])
-        # "What did Kerry say about his role", "Where are migrants put when they land": refers within.
-        if _names(before) or (word in {"they", "them", "their"} and _CLAUSE_AFTER_PLURAL.search(before)):
+        if refers_within(asked, match):
             return match.group()
         if (
             word == "her"
@@ -164,7 +162,7 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
     if _THERE.search(asked) and (place := _place(history)):
         return _THERE.sub(f"in {place}", asked, count=1)
     bare = _BARE_DEMONSTRATIVE.search(asked)
-    if bare and not _names(asked[: bare.start()]):
+    if bare and not names(asked[: bare.start()]):
         topic = history[-1][1] or _topic(history[-1][0])
         return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
     if _SAID_SO.search(asked):
@@ -175,6 +173,14 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
     return asked
 
 
+def refers_within(asked: str, pronoun: re.Match[str]) -> bool:
+    """Whether a pronoun means something that the question itself names: "What did Kerry say about his
+    role", "Where are migrants put when they land"."""
+    before = _WH_PHRASE.sub("", asked[: pronoun.start()])
+    several = pronoun.group().lower() in {"they", "them", "their"}
+    return bool(names(before)) or (several and _CLAUSE_AFTER_PLURAL.search(before) is not None)
+
+
 def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
     """What a pronoun stands for: a name in the last answer, else the last name that was asked about."""
     find = _person if pronoun in {"he", "him", "his", "she", "her", "hers"} else _thing
@@ -183,7 +189,7 @@ def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
 
 
 def _person(question: str, answer: str) -> str | None:
-    in_answer, in_question = _names(answer), _names(question)
+    in_answer, in_question = names(answer), names(question)
     # "Which group is Riccardo Fabiani with?" asks for no person: it names one.
     full = next((name for name in in_question if " " in name), None)
     asked_for = re.match(r"(?:and\s+)?(?:who|(?P<which>which))\b", question, re.IGNORECASE)
@@ -199,7 +205,7 @@ def _thing(question: str, answer: str) -> str | None:
     counted = re.match(r"(?:and\s+)?how many\s+(?P<what>[a-z][\w-]*)", question, re.IGNORECASE)
     if counted:
         return f"the {counted.group('what')}"
-    return next(iter(_names(question)[::-1]), None)
+    return next(iter(names(question)[::-1]), None)
 
 
 def _place(history: Sequence[Turn]) -> str | None:
@@ -211,8 +217,8 @@ def _place(history: Sequence[Turn]) -> str | None:
         located = re.findall(rf"\b(?:in|at|to|from|off|near)\s+({_NAME.pattern})", question)
         if located:
             return str(located[-1])
-        if answer and (names := _names(answer)):
-            return names[-1]
+        if answer and (named := names(answer)):
+            return named[-1]
     return None
 
 
@@ -225,14 +231,14 @@ def _called(noun: str, history: Sequence[Turn]) -> str | None:
             return _bare(answer)
         if 1 < len(answer.split()) <= 6 and noun.lower() in answer.lower().split():
             return answer
-        for name in (*reversed(_names(answer)), *reversed(_names(question))):
+        for name in (*reversed(names(answer)), *reversed(names(question))):
             words = name.lower().split()
             if len(words) > 1 and noun.lower() in words:
                 return name
     return None
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
     """Capitalised names, without the function words that are capitalised as a sentence's first word."""
     found = []
     for match in _NAME.finditer(text):

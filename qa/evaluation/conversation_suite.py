@@ -14,13 +14,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from qa import conversation
+from qa.conversation import Resolver, rules
+from qa.embedder import Embedder
 from qa.engine import MOST_QUESTION_CHARACTERS, QA, SEEDS
 from qa.evaluation import metrics, run
 from qa.evaluation.questions import SEED_QUESTIONS, Question, read_questions, sample
 from qa.evaluation.report import prepare, write
 from qa.evaluation.rewrites import overlap, read_rewrites
 from qa.evaluation.squad import data_folder
+from qa.words import stem
 
 CONVERSATIONS = Path(__file__).with_name("conversations")
 REWRITES = ("rewrite_canard_dev", "rewrite_trec_cast")
@@ -47,7 +49,7 @@ def evaluate(out: Path, limit: int | None = None, progress: Progress | None = No
             summary["sets"][name] = _measure(qa, asked, limit, lambda *n, name=name: told(name, *n))
     for name in REWRITES:
         if (path := data_folder() / "eval" / f"{name}.json.gz").is_file():
-            summary["carried"][name] = carried(path)
+            summary["carried"][name] = carried(path, limit)
     write(summary, out)
     return summary
 
@@ -56,7 +58,7 @@ def _measure(
     qa: run.Asker, questions: Sequence[Question], limit: int | None, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
     follow_ups = sample([q for q in questions if q.asked_as and q.history], limit)
-    alone = sample([q for q in questions if not q.asked_as], limit)
+    alone = sample([q for q in questions if not q.asked_as and _elsewhere(q, follow_ups)], limit)
     ways = {
         "raw": [replace(q, history=()) for q in follow_ups],
         "concatenated": [replace(q, question=concatenated(q), history=()) for q in follow_ups],
@@ -81,6 +83,13 @@ def _measure(
             "right": metrics.mean([r.right for r in answerable]),
             "declined": metrics.mean([r.right for r in records if not r.answerable]),
             "changed": metrics.mean([r.asked_as != r.question for r in records]),
+            "likeness": metrics.mean(
+                [
+                    metrics.f1(r.asked_as, [q.asked_as])
+                    for q, r in zip(asked, records, strict=True)
+                    if q.asked_as
+                ]
+            ),
         }
     return found
 
@@ -96,16 +105,31 @@ def after_another(alone: Sequence[Question], follow_ups: Sequence[Question]) -> 
     found = []
     for at, question in enumerate(alone):
         turned = [*follow_ups[at % len(follow_ups) :], *follow_ups[: at % len(follow_ups)]]
-        others = (q for q in turned if q.documents and not set(q.documents) & set(question.documents))
-        found.append(replace(question, history=next(others).history))
+        found.append(replace(question, history=_elsewhere(question, turned)[0].history))
     return found
 
 
-def carried(path: Path) -> dict[str, Any]:
-    """Precision, recall and F1 of the words carried over from the history into the question."""
-    rewrites = [r for r in read_rewrites(path) if r.history]
-    found = [r.carried_by(conversation.resolve(r.question, r.history)) for r in rewrites]
-    return {"n": len(rewrites), **asdict(overlap(found, [r.carried for r in rewrites]))}
+def _elsewhere(question: Question, follow_ups: Sequence[Question]) -> list[Question]:
+    """The follow-ups on documents that have nothing to do with the question."""
+    return [q for q in follow_ups if q.documents and not set(q.documents) & set(question.documents)]
+
+
+def carried(path: Path, limit: int | None = None) -> dict[str, Any]:
+    """Precision, recall and F1 of the words carried over from the history into the question: by rules
+    alone, by the classifier alone at its threshold (as QuReTeC is measured), and as the product does it."""
+    rewrites = sample([r for r in read_rewrites(path) if r.history], limit)
+    resolver = Resolver(Embedder())
+    threshold = resolver.terms.threshold
+    weighed = [resolver.terms.weigh(r.question, r.history) for r in rewrites]
+    ways = {
+        "rules": [r.carried_by(rules.resolve(r.question, r.history)) for r in rewrites],
+        "classifier": [
+            {stem(each.word.text) for each in words if each.probability >= threshold} for words in weighed
+        ],
+        "resolved": [r.carried_by(resolver.resolve(r.question, r.history)) for r in rewrites],
+    }
+    expected = [r.carried for r in rewrites]
+    return {"n": len(rewrites), **{way: asdict(overlap(found, expected)) for way, found in ways.items()}}
 
 
 def goals_missed(summary: dict[str, Any]) -> list[str]:
@@ -131,16 +155,21 @@ def table(summary: dict[str, Any]) -> str:
     """The summary for the terminal, in percent."""
     lines = []
     for name, ways in summary["sets"].items():
-        lines.append(f"{name:28}{'n':>6}{'recall@5':>10}{'right':>8}{'declined':>10}{'changed':>9}")
+        lines.append(
+            f"{name:28}{'n':>6}{'recall@5':>10}{'right':>8}{'declined':>10}{'changed':>9}{'likeness':>10}"
+        )
         for way, figures in ways.items():
-            shares = [figures[key] for key in ("recall@5", "right", "declined", "changed")]
+            shares = [figures[key] for key in ("recall@5", "right", "declined", "changed", "likeness")]
             cells = ["-" if share is None else f"{100 * share:.1f}" for share in shares]
             lines.append(
                 f"  {way:26}{figures['n']:>6}"
-                + "".join(f"{c:>{w}}" for c, w in zip(cells, (10, 8, 10, 9), strict=True))
+                + "".join(f"{c:>{w}}" for c, w in zip(cells, (10, 8, 10, 9, 10), strict=True))
             )
         lines.append("")
     for name, figures in summary["carried"].items():
-        words = "   ".join(f"{key} {100 * figures[key]:.1f}" for key in ("precision", "recall", "f1"))
-        lines.append(f"words carried over, {name} ({figures['n']} questions): {words}")
+        title = f"words carried over, {name}, {figures['n']} questions"
+        lines.append(f"{title:<60}{'precision':>10}{'recall':>8}{'f1':>6}")
+        for way in ("rules", "classifier", "resolved"):
+            p, r, f1 = (100 * figures[way][key] for key in ("precision", "recall", "f1"))
+            lines.append(f"  {way:<58}{p:>10.1f}{r:>8.1f}{f1:>6.1f}")
     return "\n".join([*lines, *(f"goal missed     {missed}" for missed in goals_missed(summary))])

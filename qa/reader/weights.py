@@ -8,6 +8,7 @@ storage is smaller: the model computes in floating point as before.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,32 +20,44 @@ SCALE = ".scale"  # of the tensor whose name goes before it
 
 def save(model: Any, folder: Path) -> None:
     """Write `config.json` and `model.safetensors`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.save_pretrained(folder)
+    write_tensors(model.state_dict(), folder / "model.safetensors")
+
+
+def write_tensors(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Matrices in 8 bits, everything else in 16."""
     from safetensors.torch import save_file  # noqa: PLC0415
 
     tensors: dict[str, torch.Tensor] = {}
-    for name, weight in model.state_dict().items():
+    for name, weight in weights.items():
         if weight.ndim == 2:
             tensors[name], tensors[name + SCALE] = quantised(weight)
         else:
             tensors[name] = weight.half()
-    folder.mkdir(parents=True, exist_ok=True)
-    model.config.save_pretrained(folder)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """What `write_tensors` wrote, or a file of plain floats, as 32-bit floats. Raises OSError and what
+    safetensors raises where the file is damaged."""
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    stored = load_file(path)
+    return {
+        name: weight.float() * stored[name + SCALE].float() if name + SCALE in stored else weight.float()
+        for name, weight in stored.items()
+        if not name.endswith(SCALE)
+    }
 
 
 def load(folder: Path, dtype: torch.dtype, **settings: float) -> Any:
     """The model in evaluation mode; `settings` replace those of `config.json`. Files of plain floats are
     read as well. Raises OSError, ValueError and what safetensors raises where the files are damaged."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from safetensors.torch import load_file  # noqa: PLC0415
     from transformers import BertConfig, BertForQuestionAnswering  # noqa: PLC0415
 
-    stored = load_file(folder / "model.safetensors")
-    weights = {
-        name: (weight.float() * stored[name + SCALE].float() if name + SCALE in stored else weight).to(dtype)
-        for name, weight in stored.items()
-        if not name.endswith(SCALE)
-    }
+    weights = {name: weight.to(dtype) for name, weight in read_tensors(folder / "model.safetensors").items()}
     config = BertConfig.from_pretrained(folder, local_files_only=True)
     config.update(settings)
     reader_class: Any = BertForQuestionAnswering

@@ -1,0 +1,53 @@
+"""A follow-up is completed by rules; where it still leans on what was said, with the history's own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from qa.conversation import rules
+from qa.conversation.rules import Turn
+from qa.conversation.terms import Terms
+from qa.embedder import Embedder
+from qa.words import content_words, stem
+
+_POINTS_BACK = re.compile(
+    r"\b(?:he|him|his|she|her|hers|it|its|they|them|their|theirs|this|that|these|those|there|ones?|same|such"
+    r"|others?|another|else|so|then|too|also|both|former|latter)\b",
+    re.IGNORECASE,
+)
+
+
+class Resolver:
+    """Threads may share one; the classifier's weights are loaded with the first follow-up."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.terms = Terms(embedder)
+
+    def resolve(self, question: str, history: Sequence[Turn]) -> str:
+        """The question as it would be asked without the history; unchanged where it stands alone.
+
+        Words that belong to it though no rule could place them follow in parentheses: they are searched
+        and read with it. Raises `MissingWeights`.
+        """
+        resolved = rules.resolve(question, history)
+        if not history or not leans(question):
+            return resolved
+        said = {stem(word) for word in content_words(resolved)}
+        words: dict[str, str] = {}
+        for weighed in self.terms.weigh(question, history):
+            stemmed = stem(weighed.word.text)
+            known = stemmed in said or stemmed.isdigit()  # a part of a number says nothing
+            if weighed.probability >= self.terms.threshold and not known:
+                words.setdefault(stemmed, weighed.word.text)
+        return f"{resolved.rstrip()} ({' '.join(words.values())})" if words else resolved
+
+
+def leans(question: str) -> bool:
+    """Whether a question may need words of the history: it points back, or hardly says anything itself.
+
+    Of CANARD's follow-ups that need words, 84 % do; of their stand-alone rewritings, fewer than one in
+    three, most for a pronoun whose name they have.
+    """
+    bare = len(list(content_words(question))) <= 1 and not rules.names(question)
+    return bare or any(not rules.refers_within(question, match) for match in _POINTS_BACK.finditer(question))
