@@ -1,10 +1,16 @@
 """Follow-ups: what leans on the history is completed, what stands alone is left alone."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa.conversation import Resolver
 from qa.conversation.rules import resolve
+from qa.embedder import Embedder
+
+RESOLVER = Resolver(Embedder())
 
 EMAIL = [("Who answered AFP by email?", "spokesman William Spindler")]
 DEATHS = [("How many people died in the Mediterranean in 2016?", "3,800")]
@@ -81,10 +87,34 @@ def test_a_follow_up_becomes_a_question_that_stands_alone(
         "Is there a plan for Libya?",
         "Who said that NATO would have no combat role?",
         "Where did the pope speak?",
+        "Who told reporters that NATO would stay?",
+        "Who owned the safe house that was raided?",
+        "How long did it take to get out of the dinghy?",
+        "Is it known where the operations room will be?",
+        "Why do people turn their backs on strangers?",
+        "What was the name of the man who lost his wife?",
+        'Who said "It was horrible"?',
+        "How many detention centres are there in Libya?",
+        "Which countries border Hungary?",
     ],
 )
 def test_a_question_that_stands_alone_is_left_alone(history: list[tuple[str, str]], question: str) -> None:
     assert resolve(question, history) == question
+    assert RESOLVER.resolve(question, history) == question
+
+
+def test_words_that_no_rule_can_place_follow_in_parentheses() -> None:
+    history = [("How much did the repair of the Harrow Street bridge cost?", "14.2 million crowns")]
+    asked_as = RESOLVER.resolve("Who paid for it?", history)
+    assert asked_as.startswith("Who paid for ") and asked_as.endswith(")")
+    assert "bridge" in asked_as.split("(")[1]
+    assert "14" not in asked_as
+
+
+def test_every_word_of_a_resolved_question_was_said() -> None:
+    said = set(re.findall(r"\w+", " ".join(part for turn in [*ARGOS, *EMAIL] for part in turn)))
+    asked_as = RESOLVER.resolve("Where was it then?", [*EMAIL, *ARGOS])
+    assert set(re.findall(r"\w+", asked_as)) <= said | {"Where", "was", "it", "then", "s"}
 
 
 def test_the_last_turn_that_names_something_counts() -> None:

@@ -12,8 +12,9 @@ from qa.embedder import Embedder
 from qa.words import content_words, stem
 
 _POINTS_BACK = re.compile(
-    r"\b(?:he|him|his|she|her|hers|it|its|they|them|their|theirs|this|that|these|those|there|ones?|same|such"
-    r"|others?|another|else|so|then|too|also|both|former|latter)\b",
+    r"^(?:and|but)\b|\b(?:he|him|his|she|her|hers|it|its|they|them|their|theirs|this|these|those|that(?=\W*$)"
+    r"|there(?! (?:is|are))|ones?|same|such|others?|another|else|so(?=\W*$)|then|too|also|both|former"
+    r"|latter)\b",
     re.IGNORECASE,
 )
 

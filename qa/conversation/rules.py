@@ -34,7 +34,11 @@ _NAMED_DEMONSTRATIVE = re.compile(
     rf"\b(?:this|that|these|those)\s+(?!(?:{'|'.join(sorted(FUNCTION_WORDS))})\b)(?P<noun>[a-z][\w-]+)",
     re.IGNORECASE,
 )
-_THERE = re.compile(r"\bthere\b(?!\s+(?:is|are|was|were|been|be|a|an|any|no|to)\b)", re.IGNORECASE)
+_THERE = re.compile(
+    r"(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )\bthere\b"
+    r"(?!\s+(?:is|are|was|were|been|be|a|an|any|no|to)\b)",
+    re.IGNORECASE,
+)
 _OPENING = re.compile(r"^(?:and|but|so|then|ok(?:ay)?|also)\b[\s,]*", re.IGNORECASE)
 _ABOUT = re.compile(r"^(?:what|how)\s+about\s+", re.IGNORECASE)
 _ONLY_WH = re.compile(
@@ -43,7 +47,7 @@ _ONLY_WH = re.compile(
 _WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", re.IGNORECASE)
 _QUANTITY_WH = re.compile(r"^(?:how\s+(?:many|much)|which)\b\s*(?P<noun>[\w' -]*)$", re.IGNORECASE)
 _LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
-_NO_NAMES = FUNCTION_WORDS | {"name", "list", "tell", "give", "show"}
+_NO_NAMES = FUNCTION_WORDS | {"since", "until", "name", "list", "tell", "give", "show"}
 _VERB = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
 # A run of capitalised words, allowing "of", "de", "von der" and the like inside.
 _NAME = re.compile(
@@ -54,6 +58,17 @@ _WH_PHRASE = re.compile(
 )  # "Which Italian minister did"
 _CLAUSE_AFTER_PLURAL = re.compile(
     r"\b\w+s\b.*\b(?:when|if|after|before|because|while|since)\s+$", re.IGNORECASE
+)
+_NOUN = re.compile(r"\b(?:the|an?)\s+[\w-]+", re.IGNORECASE)
+_SEVERAL = re.compile(
+    r"\b(?:people|men|women|children|(?!does|was|is|has)[a-z]+s)\b|\bthe\s+\w+", re.IGNORECASE
+)
+_SUBJECT_NEXT = re.compile(rf"\b{_AUXILIARY}\s+$", re.IGNORECASE)  # "What did his ship …"
+_QUOTED = re.compile(r"^[^\"“”]*[\"“][^\"”]*$")
+_EXPLETIVE = re.compile(
+    r"it\s+(?:takes?|took|costs?|known|clear|unclear|true|likely|unlikely|possible|doubtful|certain|hard|difficult"
+    r"|easy|necessary|important)\s+(?:\w+\s+)?(?:that|whether|if|where|when|who|how|why|to)\b",
+    re.IGNORECASE,
 )
 _SAID_SO = re.compile(r"\bso(?=\s*[?.!]*$)", re.IGNORECASE)
 _TITLES = re.compile(
@@ -90,7 +105,7 @@ def _complete(asked: str, last: Turn) -> str | None:
     if _ONLY_WH.match(core):
         return f"{_as_statement(core, previous, last[1])}?"
     quantity = _QUANTITY_WH.match(core)
-    if quantity and len(core.split()) <= 4 and not _VERB.search(core):
+    if quantity and len(core.split()) <= 4 and not _VERB.search(core) and not names(core):
         return f"{_as_statement(core, previous, last[1])}?"
     opened = about != core or core != asked.rstrip("?!. ")
     if opened and not _VERB.search(about) and not re.match(_WH, about, re.IGNORECASE):
@@ -162,7 +177,7 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
     if _THERE.search(asked) and (place := _place(history)):
         return _THERE.sub(f"in {place}", asked, count=1)
     bare = _BARE_DEMONSTRATIVE.search(asked)
-    if bare and not names(asked[: bare.start()]):
+    if bare and not names(asked[: bare.start()]) and not _after_a_noun(asked[: bare.start()]):
         topic = history[-1][1] or _topic(history[-1][0])
         return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
     if _SAID_SO.search(asked):
@@ -174,11 +189,23 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
 
 
 def refers_within(asked: str, pronoun: re.Match[str]) -> bool:
-    """Whether a pronoun means something that the question itself names: "What did Kerry say about his
-    role", "Where are migrants put when they land"."""
+    """Whether a pronoun means something that the question itself names ("What did Kerry say about his
+    role", "Why did the captain sell his ship", "Where are migrants put when they land") or nothing at all
+    ("How long did it take to land"), or stands in words that are quoted."""
     before = _WH_PHRASE.sub("", asked[: pronoun.start()])
-    several = pronoun.group().lower() in {"they", "them", "their"}
-    return bool(names(before)) or (several and _CLAUSE_AFTER_PLURAL.search(before) is not None)
+    word = pronoun.group().lower()
+    if names(before) or _QUOTED.search(before) or _EXPLETIVE.match(asked, pronoun.start()):
+        return True
+    if word in _POSSESSIVE or word == "her":
+        owner = _SEVERAL if word in {"their", "theirs"} else _NOUN
+        return owner.search(before) is not None and not _SUBJECT_NEXT.search(before)
+    return word in {"they", "them"} and _CLAUSE_AFTER_PLURAL.search(before) is not None
+
+
+def _after_a_noun(before: str) -> bool:
+    """Whether "that" after these words begins a relative clause: "the house that was raided"."""
+    last = before.split()[-1:]
+    return bool(last) and last[0].lower() not in FUNCTION_WORDS
 
 
 def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:

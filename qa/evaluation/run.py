@@ -201,7 +201,9 @@ def _text_right(answer: Answer, question: Question) -> bool:
         return item_recall("; ".join(said), question.items) == 1
     if question.kind == "yes/no" and any(item_recall(answer.text, [words]) for words in question.answers):
         return True
-    return says(answer.text, question.answers) or (item_f1(_items(answer), question.items) or 0) >= LIST_RIGHT
+    if question.items:
+        return (item_f1(_items(answer), question.items) or 0) >= LIST_RIGHT
+    return says(answer.text, question.answers)
 
 
 def _items(answer: Answer) -> list[str]:
