@@ -1,5 +1,6 @@
 """Training: what is set aside, what the loss says, and that a killed run loses nothing."""
 
+import copy
 import gzip
 import json
 import math
@@ -8,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from qa.errors import BadQuestion, QAError
 from qa.evaluation.squad import ReadingQuestion, divide, read_set
@@ -19,9 +22,18 @@ from qa.reader.model import WEIGHTS
 from qa.reader.weights import load
 from qa.training.hardness import hardest, overlap
 from qa.training.noise import noisy
-from qa.training.train import Config, Window, group_loss, read_config, train
+from qa.training.switchback import EightBitLinear, in_eight_bits
+from qa.training.train import (
+    Config,
+    Window,
+    _in_eight_bits,
+    _keep_config,
+    _rate,
+    group_loss,
+    read_config,
+    train,
+)
 
-torch = pytest.importorskip("torch")
 TEXT = "The mill stands in Harlow. It was built by Ann Reed in 1820."
 
 
@@ -113,6 +125,51 @@ def test_an_unknown_setting_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("epoch = 1\n")
     with pytest.raises(QAError, match="not a training configuration"):
         read_config(tmp_path / "c.toml")
+
+
+def test_the_rate_rises_stays_level_and_falls_to_nothing() -> None:
+    config = Config(warm_up=0.1, decay=0.25)
+    rates = [_rate(step, 100, config) for step in range(100)]
+    assert rates[0] == 0.1
+    assert rates[10:76] == [1.0] * 66
+    assert rates[75:] == sorted(rates[75:], reverse=True)
+    assert 0 < rates[-1] < 0.05
+
+
+def test_a_run_may_be_made_longer_only_while_its_rate_is_level(tmp_path: Path) -> None:
+    for decay, may in ((0.25, True), (1.0, False)):
+        out = tmp_path / str(decay)
+        out.mkdir()
+        _keep_config(Config(steps=100, decay=decay), out)
+        (out / "checkpoint.pt").touch()
+        with nullcontext() if may else pytest.raises(QAError, match="run of other settings"):
+            _keep_config(Config(steps=200, decay=decay), out)
+        with pytest.raises(QAError, match="run of other settings"):
+            _keep_config(Config(steps=100, decay=decay, seed=1), out)
+
+
+def test_products_in_eight_bits_are_close_to_those_in_floats_and_so_are_their_gradients() -> None:
+    torch.manual_seed(3)
+    plain = torch.nn.Linear(96, 64)
+    short = copy.deepcopy(plain)
+    in_eight_bits(torch.nn.Sequential(short, torch.nn.Linear(64, 2)))
+    assert type(short) is EightBitLinear
+    x = torch.randn(5, 40, 96)
+    results = []
+    for layer in (plain, short):
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        out.sin().sum().backward()
+        assert given.grad is not None
+        results.append([out.detach(), given.grad, layer.weight.grad, layer.bias.grad])
+    for exact, near in zip(*results, strict=True):
+        assert 0 < float((exact - near).norm() / exact.norm()) < 0.02
+
+
+def test_a_run_in_eight_bits_without_a_compiler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(QAError, match=r"no-such-compiler.*eight_bits"):
+        _in_eight_bits(torch.nn.Linear(2, 2))
 
 
 @pytest.mark.slow

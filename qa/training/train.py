@@ -49,6 +49,7 @@ class Config:
     questions_per_step: int = 32
     learning_rate: float = 1e-4
     warm_up: float = 0.06  # share of all steps
+    decay: float = 1.0  # share of all steps, the last ones, in which the rate falls to 0 (Hägele et al. 2024)
     weight_decay: float = 0.01
     clip: float = 1.0
     dropout: float = 0.0
@@ -60,6 +61,7 @@ class Config:
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
     interpolation: float = 1.0  # share of the trained weights in what is written, the base has the rest
     freeze_embeddings: bool = False
+    eight_bits: bool = False  # where there is no bf16: products of 8-bit integers (qa/training/switchback.py)
     seed: int = 13
     limit: int = 0  # questions; 0: all
     steps: int = 0  # at most; 0: as many as the epochs have
@@ -110,6 +112,8 @@ def train(  # noqa: PLR0915 (one run, told in order)
     negatives = _negatives(config, questions, device, out)
     windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
     model = _model(config).to(device).train()
+    low_precision = device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    reader = _in_eight_bits(model) if config.eight_bits and not low_precision else model
     trained = [p for p in model.parameters() if p.requires_grad]
     base = [p.detach().clone() for p in trained] if config.interpolation < 1 else []
     mean = [p.detach().clone() for p in trained] if config.averaging else []
@@ -118,7 +122,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
     )
     per_epoch = -(-len(questions) // config.questions_per_step)
     steps = min(config.steps or sys.maxsize, per_epoch * config.epochs)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config.warm_up))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config))
 
     begin = 0
     if (out / CHECKPOINT).is_file():
@@ -131,7 +135,6 @@ def train(  # noqa: PLR0915 (one run, told in order)
             torch.cuda.set_rng_state(state["random_cuda"].cpu())
         mean, begin = state["mean"], state["step"]
 
-    low_precision = device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     started, tokens, loss = time.monotonic(), 0, torch.zeros(())
     order: list[int] = []
     for step in range(begin, steps):
@@ -142,7 +145,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
         chosen = [questions[i] for i in order[at * config.questions_per_step :][: config.questions_per_step]]
         groups = [_group(q, negatives.get(q.id, []), windows, config, epoch) for q in chosen]
         with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
-            loss, count = group_loss(model, groups, config.shared_normalisation, device)
+            loss, count = group_loss(reader, groups, config.shared_normalisation, device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, config.clip)
@@ -332,14 +335,38 @@ def _model(config: Config) -> Any:
     return model
 
 
-def _rate(step: int, steps: int, warm_up: float) -> float:
-    warm = max(1, round(steps * warm_up))
-    return (step + 1) / warm if step < warm else (steps - step) / max(1, steps - warm)
+def _in_eight_bits(model: Any) -> Any:
+    """A view of the model, whose weights it shares; compiled, or the rounding would cost what it saves."""
+    import torch  # noqa: PLC0415
+
+    from qa.training.switchback import in_eight_bits  # noqa: PLC0415
+
+    compiler = os.environ.get("CXX", "g++")
+    if not shutil.which(compiler):
+        raise QAError(
+            f"eight_bits needs a C++ compiler, and {compiler} was not found; "
+            "install it, or set eight_bits = false"
+        )
+    in_eight_bits(model)
+    return torch.compile(model, dynamic=True)
+
+
+def _rate(step: int, steps: int, config: Config) -> float:
+    """Rises, stays, falls; the share of the learning rate at this step."""
+    warm = max(1, round(steps * config.warm_up))
+    falling = min(steps - warm, round(steps * config.decay))
+    return min((step + 1) / warm, (steps - step) / max(1, falling), 1.0)
 
 
 def _keep_config(config: Config, out: Path) -> None:
-    """The settings beside the weights; a checkpoint of other settings is not gone on from."""
-    path, text = out / "run.json", json.dumps(asdict(config), indent=2) + "\n"
-    if (out / CHECKPOINT).exists() and path.exists() and path.read_text(encoding="utf-8") != text:
-        raise QAError(f"{out} holds a run of other settings; give a new folder: qa train … --out DIR")
-    path.write_text(text, encoding="utf-8")
+    """The settings beside the weights; a checkpoint of other settings is not gone on from.
+
+    Only the number of steps may change, and only while the rate is level.
+    """
+    path, kept = out / "run.json", asdict(config)
+    if (out / CHECKPOINT).exists() and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        may_change = {"steps"} if config.decay < 1 else set()
+        if {name for name in kept if kept[name] != before.get(name)} - may_change:
+            raise QAError(f"{out} holds a run of other settings; give a new folder: qa train … --out DIR")
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
