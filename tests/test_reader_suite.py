@@ -86,6 +86,7 @@ def test_a_run_measures_every_set_and_writes_what_it_measured(
     assert summary["sets"]["squad_dev_v1.1"]["exact_match"] == 1
     assert summary["sets"]["squad_dev_v2.0"]["declined"] == 1
     assert summary["end_to_end"]["recall@1"] == 1
+    assert summary["end_to_end"]["right_paragraph"] == 1
     assert summary["end_to_end"]["exact_match_lost"] == 0
     assert 0 <= metrics.mean([summary["end_to_end"]["calibration"]["ece"]]) <= 1
     assert "squad_dev_v1.1" in reader_suite.table(summary)

@@ -152,7 +152,7 @@ def end_to_end(reader: Reader, given: dict[str, Any], limit: int | None, report:
         write_paragraphs({place[context]: context for context in contexts}, Path(scratch, "corpus"))
         with QA.build(Path(scratch, "corpus"), Path(scratch, "index")) as qa:
             qa.reader = reader
-            em, f1, ranks = [], [], []
+            em, f1, ranks, read_from = [], [], [], []
             asked = sample(answered, limit)
             for done, question in enumerate(asked, start=1):
                 answer = qa.ask(question.question, min_confidence=0.0)
@@ -160,6 +160,8 @@ def end_to_end(reader: Reader, given: dict[str, Any], limit: int | None, report:
                 f1.append(metrics.f1(answer.text, question.answers))
                 found = [hit.passage.document_id for hit in qa.search(question.question, k=RETRIEVED)]
                 ranks.append(metrics.first_rank(id_ == place[question.context] for id_ in found))
+                cited = answer.citations[0].document.id if answer.citations else None
+                read_from.append(cited == place[question.context])
                 report("end to end", done, len(asked))
             claimed, right = [], []
             asked = sample(mixed, limit)
@@ -176,6 +178,7 @@ def end_to_end(reader: Reader, given: dict[str, Any], limit: int | None, report:
         "f1": metrics.mean(f1),
         "exact_match_lost": given["exact_match"] - exact,
         **{f"recall@{k}": metrics.recall_at(k, ranks) for k in (1, 5, RETRIEVED)},
+        "right_paragraph": metrics.mean(read_from),  # recall@1 after reading: the reader ranks again
         "calibration": {
             "n": len(claimed),
             "ece": metrics.ece(claimed, right),
@@ -201,7 +204,8 @@ def table(summary: dict[str, Any]) -> str:
     lines += [
         f"{'end to end':22}{whole['n']:7}{_percent(whole['exact_match']):>8}{_percent(whole['f1']):>8}"
         f"{'':>10}  over {whole['paragraphs']:,} paragraphs; recall@1/5/10 "
-        + " / ".join(_percent(whole[f"recall@{k}"]) for k in (1, 5, RETRIEVED)),
+        + " / ".join(_percent(whole[f"recall@{k}"]) for k in (1, 5, RETRIEVED))
+        + f"; answered from the right one {_percent(whole['right_paragraph'])}",
         f"calibration: ECE {calibration['ece']:.3f}, Brier {calibration['brier']:.3f}, "
         f"AUROC {calibration['auroc'] or 0:.3f}, coverage at 90 % precision "
         f"{_percent(calibration['coverage_at_90'])} %, at 95 % {_percent(calibration['coverage_at_95'])} %",
