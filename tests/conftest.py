@@ -67,6 +67,25 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture
+def harbour(tmp_path: Path) -> Iterator[QA]:
+    """Documents about a harbour, indexed anew for each test, which may change them."""
+    from tests.browsing import write_harbour
+
+    write_harbour(tmp_path / "documents")
+    with QA.build(tmp_path / "documents", tmp_path / "index") as qa:
+        yield qa
+
+
+@pytest.fixture
+def url(harbour: QA) -> Iterator[str]:
+    """The chat over the harbour's documents."""
+    from tests.browsing import serving
+
+    with serving(lambda: harbour) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """HOST:PORT of a Milvus Lite."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from pypdfium2 import PdfDocument
 from qa.engine import QA
 from qa.web.guard import LARGEST_REQUEST
 from qa.web.history import History
-from tests.browsing import ask, serving, visit, write_harbour
+from tests.browsing import ask, serving, visit
 
 pytestmark = pytest.mark.slow
 
@@ -25,19 +24,6 @@ ALIVE = """<script>window.__pwned = 1</script><img src=x onerror="window.__pwned
 <iframe srcdoc="<script>parent.__pwned = 5</script>"></iframe></mark></bdi></p></div>"""
 RUNS = "<b>x</b><img src=x onerror=alert(1)><script>alert(2)</script>"
 OVERRIDE = "\u202e"  # what follows is shown from right to left
-
-
-@pytest.fixture
-def harbour(tmp_path: Path) -> Iterator[QA]:
-    write_harbour(tmp_path / "documents")
-    with QA.build(tmp_path / "documents", tmp_path / "index") as qa:
-        yield qa
-
-
-@pytest.fixture
-def url(harbour: QA) -> Iterator[str]:
-    with serving(lambda: harbour) as url:
-        yield url
 
 
 def refused(page: Page, file: Path, says: str) -> None:

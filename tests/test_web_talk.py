@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -15,26 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 from qa.engine import QA
 from qa.evaluation.questions import read_questions
 from qa.web.history import History
-from tests.browsing import NARROW, WIDE, ask, open_side, serving, visit, write_harbour
+from tests.browsing import NARROW, WIDE, ask, open_side, visit
 
 pytestmark = pytest.mark.slow
 
 COST = "How much did the new lighthouse of Port Ellin cost?"
 LAMP = "Who made the lamp of the lighthouse?"
 MAYOR = "Who is the mayor?"
-
-
-@pytest.fixture
-def harbour(tmp_path: Path) -> Iterator[QA]:
-    write_harbour(tmp_path / "documents")
-    with QA.build(tmp_path / "documents", tmp_path / "index") as qa:
-        yield qa
-
-
-@pytest.fixture
-def url(harbour: QA) -> Iterator[str]:
-    with serving(lambda: harbour) as url:
-        yield url
 
 
 def set_least(page: Page, percent: int) -> None:
