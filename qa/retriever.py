@@ -16,7 +16,7 @@ from qa.store.base import Store
 from qa.types import Hit
 
 CANDIDATES = 300  # of each list
-MEANING = 0.65  # weight of the dense score, the lexical one has the rest; tuned on training sets
+MEANING = 0.65  # weight of the dense score, the lexical one has the rest (benchmarks/fusion.py)
 
 Ranking: TypeAlias = Sequence[tuple[int, float]]
 """(passage id, score), best first."""
@@ -58,13 +58,13 @@ def rankings(
     return Rankings(dense, lexical, fuse(dense, lexical, depth))
 
 
-def fuse(dense: Ranking, lexical: Ranking, depth: int) -> list[tuple[int, float]]:
+def fuse(dense: Ranking, lexical: Ranking, depth: int, meaning: float = MEANING) -> list[tuple[int, float]]:
     """Both lists, cut at `depth`, in one order, best first, ties by id. Scores are 0 to 1 at most."""
     by_meaning, unlike = _shares(dense, depth)
     by_words, wordless = _shares(lexical, depth)
     score = {
-        passage_id: MEANING * by_meaning.get(passage_id, unlike)
-        + (1 - MEANING) * by_words.get(passage_id, wordless)
+        passage_id: meaning * by_meaning.get(passage_id, unlike)
+        + (1 - meaning) * by_words.get(passage_id, wordless)
         for passage_id in by_meaning | by_words
     }
     return sorted(score.items(), key=lambda pair: (-pair[1], pair[0]))

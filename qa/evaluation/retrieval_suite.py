@@ -94,7 +94,7 @@ def measure(
             for passage, _ in qa.store.passages([passage_id for passage_id, _ in ranked.fused])
         }
         for name in LISTS:
-            runs[name][id_] = _documents(getattr(ranked, name), documents)
+            runs[name][id_] = ranked_documents(getattr(ranked, name), documents)
         if progress:
             progress(done, len(found.questions))
     _write_records(found, runs, records)
@@ -164,7 +164,7 @@ def table(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _documents(ranking: Ranking, documents: Mapping[int, str]) -> dict[str, float]:
+def ranked_documents(ranking: Ranking, documents: Mapping[int, str]) -> dict[str, float]:
     """The documents in the order of their best passages. Scores are falling whole numbers: ir-measures
     orders equal scores by its own rule, not by ours."""
     order = dict.fromkeys(documents[passage_id] for passage_id, _ in ranking if passage_id in documents)
