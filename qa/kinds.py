@@ -113,6 +113,11 @@ _OVERVIEW = re.compile(
     r"|summary|gist|tl;?dr)"
     r"(?: (?:of|for))?(?: (?P<whole>.*))?"
 )
+_LENGTH = re.compile(  # how long a summary is wished; an extract has its own length
+    r",? (?:in (?:short|brief|(?:(?:a|one|two|three|four|five|a few|some|just|only|\d+) )+"
+    r"(?:short |brief |simple )?(?:words?|sentences?|paragraphs?|lines?|bullet points?|points?))"
+    r"|briefly|shortly|quickly|for me)$"
+)
 # Each word has one way to match, or a long question would take for ever.
 _IS_DOCUMENTS = re.compile(
     r"(?:(?:this|these|the|those|all|my|your|it|them|everything|of|one|number|please|in|here|me|us|corpus"
@@ -216,7 +221,7 @@ def wanted(question: str) -> Wanted:
         about = next(group for group in found.groupdict().values() if group)
         if any(word not in FUNCTION_WORDS for word in about.split()):
             return Wanted("mentions", _as_written(about, question))
-    if found := _OVERVIEW.fullmatch(plain):
+    if found := _OVERVIEW.fullmatch(_LENGTH.sub("", plain)):
         about = next((group for group in found.groupdict().values() if group), "").strip()
         if _IS_DOCUMENTS.fullmatch(about) or found["whole"] is not None:
             return Wanted("overview", _as_written(about, question))

@@ -74,6 +74,12 @@ def test_one_document_is_summed_up_by_its_place_or_its_title(qa: QA) -> None:
         assert {citation.document.id for citation in qa.ask(question).citations} == {"b.txt"}
 
 
+@pytest.mark.parametrize("length", ["in one sentence", "in a few words, please", "briefly", "in short"])
+def test_an_overview_may_be_asked_for_with_its_length(qa: QA, length: str) -> None:
+    answer = qa.ask(f"Summarise the documents {length}")
+    assert (answer.kind, len(answer.citations)) == ("overview", 2)
+
+
 def test_an_overview_keeps_to_the_chosen_documents(qa: QA) -> None:
     answer = qa.ask("What are these documents about?", documents=["b.txt"])
     assert {citation.document.id for citation in answer.citations} == {"b.txt"}
