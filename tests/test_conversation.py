@@ -32,6 +32,12 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "How many people died in the Mediterranean in 2016 the year before?",
         ),
         (SOPHIA, "How many vessels does it have?", "How many vessels does Operation Sophia have?"),
+        (DEATHS, "And children?", "How many children died in the Mediterranean in 2016?"),
+        (
+            [("Who patrols in the Aegean Sea?", "Frontex"), ("Which ally is unhappy there?", "Turkey")],
+            "Why is that?",
+            "Why is Turkey unhappy in the Aegean Sea?",
+        ),
         (SOPHIA, "Where does that operation work?", "Where does Operation Sophia work?"),
         (SOPHIA, "Which ships does the operation have?", "Which ships does Operation Sophia have?"),
         (MOSKVA, "Who will board it?", "Who will board Moskva?"),

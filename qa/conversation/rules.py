@@ -70,6 +70,8 @@ _EXPLETIVE = re.compile(
     r"|easy|necessary|important)\s+(?:\w+\s+)?(?:that|whether|if|where|when|who|how|why|to)\b",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"(?<=^how many )[a-z][\w-]+", re.IGNORECASE)
+_COUNTABLE = re.compile(r"(?:[a-z][\w-]+ )?(?:people|men|women|children|[a-z][\w-]+s)")
 _SAID_SO = re.compile(r"\bso(?=\s*[?.!]*$)", re.IGNORECASE)
 _TITLES = re.compile(
     r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"
@@ -135,7 +137,7 @@ def _as_statement(wh: str, previous: str, answer: str) -> str:
 
 def _with_topic(previous: str, topic: str) -> str:
     """ "How many drowned in 2016" + "in 2015" → "How many drowned in 2015": a like phrase (a year, a
-    preposition's, a name) is exchanged, else the topic is added at the end."""
+    preposition's, what is counted, a name) is exchanged, else the topic is added at the end."""
     year = re.compile(r"\b(?:1[89]|20)\d\d\b")
     if year.search(topic) and year.search(previous):
         return year.sub(year.search(topic).group(), previous)  # type: ignore[union-attr]
@@ -143,6 +145,8 @@ def _with_topic(previous: str, topic: str) -> str:
     if preposition:
         same = re.compile(rf"\b{preposition.group(1)}\s+[^?]*$", re.IGNORECASE)
         return same.sub(topic, previous) if same.search(previous) else f"{previous} {topic}"
+    if _COUNTABLE.fullmatch(topic) and topic not in FUNCTION_WORDS and _COUNTED.search(previous):
+        return _COUNTED.sub(topic, previous)
     names = [m for m in _NAME.finditer(previous) if m.start() > 0]
     if names and _NAME.match(topic):
         last = names[-1]
@@ -241,7 +245,7 @@ def _place(history: Sequence[Turn]) -> str | None:
             r"(?:and\s+)?(?:in\s+which|where|to\s+where|from\s+where)", question, re.IGNORECASE
         ):
             return re.sub(r"^(?:in|at|to|from|off|on)\s+", "", answer, flags=re.IGNORECASE)
-        located = re.findall(rf"\b(?:in|at|to|from|off|near)\s+({_NAME.pattern})", question)
+        located = re.findall(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{_NAME.pattern})", question)
         if located:
             return str(located[-1])
         if answer and (named := names(answer)):
