@@ -117,7 +117,7 @@ def measure(folder: Path) -> None:
     with ThreadPoolExecutor(CLIENTS) as clients:
         together = np.array(list(clients.map(ask, range(len(questions)))))
     bytes_each = (resident() - before) / count
-    disk = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / count
+    disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / count
     exact = nearest(store, question_vectors)
     found = [{i for i, _ in store.search_dense(vector, 10)} for vector in question_vectors]
     recall = np.mean([len(exact[q] & found[q]) / 10 for q in range(len(questions))])
