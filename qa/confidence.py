@@ -15,17 +15,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.embedder import Embedder
 from qa.errors import MissingWeights
 from qa.reader.decode import agreeing
 from qa.types import Hit, Span
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
+COMPARED = 3  # sentences compared with the question
+TYPICAL = 0.3  # cosine of a question with a sentence that is not the best
 
 FEATURES = (
     "gap",  # span score minus null score, logits
     "score",  # span score, logits
     "reciprocal_rank",  # of the span's passage among the hits
+    "cosine",  # of the question with the sentence that holds the answer
 )
 
 
@@ -82,12 +86,28 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
     return [[span for span in group if span is group[0] or span.gap > 0] for group in groups]
 
 
-def features(answers: Sequence[Sequence[Span]], hits: Sequence[Hit]) -> list[dict[str, float]]:
-    """What is known about each of the answers that `candidates` found, in their order."""
+def cosines(question: str, sentences: Sequence[str], embedder: Embedder) -> list[float]:
+    """How near to the question each sentence is, -1 to 1. The reader's first are compared; it takes
+    milliseconds for each, and further down a typical value does as well."""
+    compared = list(dict.fromkeys(sentences))[:COMPARED]
+    known = dict(zip(compared, embedder.cosines(question, compared), strict=True))
+    return [known.get(sentence, TYPICAL) for sentence in sentences]
+
+
+def features(
+    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], cosines: Sequence[float]
+) -> list[dict[str, float]]:
+    """What is known about each of the answers that `candidates` found, in their order. `cosines` are those
+    of the sentences that hold the answers' best places."""
     ranks = {hit.passage.id: rank for rank, hit in enumerate(hits, start=1)}
     return [
-        {"gap": best.gap, "score": best.score, "reciprocal_rank": 1 / ranks[best.passage_id]}
-        for best in (places[0] for places in answers)
+        {
+            "gap": best.gap,
+            "score": best.score,
+            "reciprocal_rank": 1 / ranks[best.passage_id],
+            "cosine": cosine,
+        }
+        for best, cosine in zip((places[0] for places in answers), cosines, strict=True)
     ]
 
 

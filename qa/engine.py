@@ -253,20 +253,16 @@ class QA:
     ) -> Answer:
         """The best answer if it is likely enough to be right, and what else the documents say."""
         answers = confidence.candidates(spans, hits)
-        probabilities = self.calibration.probabilities(confidence.features(answers, hits))
         ids = sorted({span.document_id for places in answers for span in places})
         sources = {document_id: self._source(document_id, hits) for document_id in ids}
-        found = widening.widened(
-            [
-                [
-                    Citation(sources[span.document_id], span.start, span.end)
-                    for span in places[:MOST_CITATIONS]
-                ]
-                for places in answers
-            ],
-            probabilities,
-            wanted.kind,
-        )
+        cited = [
+            [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
+            for places in answers
+        ]
+        sentences = [places[0].sentence for places in cited]
+        cosines = confidence.cosines(asked_as, sentences, self.embedder)
+        known = confidence.features(answers, hits, cosines)
+        found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":
             found = widening.side_by_side(found)
         threshold = self._threshold(min_confidence)

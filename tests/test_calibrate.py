@@ -8,7 +8,7 @@ import pytest
 from qa.confidence import FEATURES
 from qa.evaluation.questions import Question, QuestionSet
 from qa.evaluation.squad import held_out
-from qa.training.calibrate import Example, _folders, fit, threshold_for
+from qa.training.calibrate import DECLINED, Example, _folders, fit, threshold_for
 
 
 def example(random: Random, folder: int) -> Example:
@@ -33,11 +33,12 @@ def test_the_fit_finds_what_tells_right_from_wrong_and_says_how_sure_it_may_be()
     assert shares == sorted(shares, reverse=True)
 
 
-def test_the_threshold_keeps_right_answers_and_declines_the_rest_where_both_can_be() -> None:
-    claimed = np.array([0.1, 0.2, 0.6, 0.7])
-    right = np.array([False, False, True, True])
-    threshold = threshold_for(claimed, right, answerable=right)
-    assert 0.2 < threshold <= 0.6
+def test_the_threshold_is_the_lowest_that_declines_the_share_asked_for() -> None:
+    claimed = np.concatenate([np.linspace(0, 0.6, 100), np.linspace(0.4, 1, 100)])
+    answerable = np.arange(200) >= 100
+    threshold = threshold_for(claimed, answerable)
+    assert (claimed[~answerable] < threshold).mean() >= DECLINED
+    assert (claimed[~answerable] < threshold - 0.01).mean() < DECLINED
 
 
 def test_the_held_out_articles_are_a_tenth_and_the_same_in_any_order() -> None:

@@ -1,6 +1,7 @@
 """The confidence model: what it looks at, and what its numbers mean."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.confidence import (
+    COMPARED,
     FEATURES,
+    TYPICAL,
     Calibration,
     candidates,
+    cosines,
     features,
     load_calibration,
 )
+from qa.embedder import Embedder
 from qa.errors import MissingWeights
 from qa.types import Hit, Passage, Span
 
@@ -47,9 +52,27 @@ def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> Non
 def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> None:
     one = hit()
     found = candidates([span("William Spindler", 5, one), span("Pope Francis", 3, one)], [one])
-    known = features(found, [one])
+    known = features(found, [one], [0.25, 0.75])
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
+    assert [each["cosine"] for each in known] == [0.25, 0.75]
+
+
+class CountingEmbedder(Embedder):
+    """Finds each sentence a little farther than the last, and remembers how many it was shown."""
+
+    shown = 0
+
+    def cosines(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.shown += len(texts)
+        return [0.9 - n / 10 for n in range(len(texts))]
+
+
+def test_the_first_different_sentences_are_compared_with_the_question_and_no_others() -> None:
+    embedder = CountingEmbedder()
+    sentences = ["a", "b", "a", "c", "d", "b", "e"]
+    assert cosines("Who?", sentences, embedder) == [0.9, 0.8, 0.9, 0.7, TYPICAL, 0.8, TYPICAL]
+    assert embedder.shown == COMPARED == 3
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=8))
@@ -68,7 +91,7 @@ def test_a_rival_takes_from_an_answers_probability() -> None:
 
 def test_the_shipped_model_grows_surer_with_the_gap() -> None:
     model = load_calibration()
-    base = {**dict.fromkeys(FEATURES, 0.0), "reciprocal_rank": 1.0}
+    base = {"reciprocal_rank": 1.0, "cosine": 0.5}
     [low], [high] = (model.probabilities([{**base, "gap": gap, "score": gap}]) for gap in (-8.0, 8.0))
     assert low < model.threshold < high
 

@@ -32,11 +32,13 @@ from qa.indexing import index_folder
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
+from qa.types import Citation
 
 PARAGRAPHS_PER_FOLDER = 200
 QUESTIONS_PER_FOLDER = 160
 SHARE_ANSWERABLE = 0.6
 SHARE_WITHHELD = 0.1  # of a folder's paragraphs
+DECLINED = 0.8  # of the questions without an answer, by the default threshold
 PENALTY = 1e-3  # on the squared weights of standardised features
 SEED = 13
 
@@ -96,7 +98,7 @@ def fit(examples: Sequence[Example]) -> dict[str, Any]:
             answers[i], right[i] = probabilities[best], examples[i].right[best]
 
     answerable = np.array([example.answerable for example in examples])
-    threshold = threshold_for(answers, right, answerable)
+    threshold = threshold_for(answers, answerable)
     final = _fit(examples)
     claimed, was_right = answers.tolist(), right.tolist()
     return {
@@ -121,17 +123,12 @@ def fit(examples: Sequence[Example]) -> dict[str, Any]:
     }
 
 
-def threshold_for(
-    claimed: NDArray[np.float64], right: NDArray[np.bool_], answerable: NDArray[np.bool_]
-) -> float:
-    """The confidence that best balances answering and declining: the highest sum of the share of
-    answerable questions answered rightly and the share of the others declined (Youden's J). All
-    arrays are of shape (questions,)."""
+def threshold_for(claimed: NDArray[np.float64], answerable: NDArray[np.bool_]) -> float:
+    """The lowest confidence at which DECLINED of the questions without an answer are declined: above it,
+    answers would be given up without need. Both arrays are of shape (questions,)."""
     thresholds = np.linspace(0, 1, 101)
-    balance = [
-        (right & (claimed >= t))[answerable].mean() + (claimed < t)[~answerable].mean() for t in thresholds
-    ]
-    return float(thresholds[int(np.argmax(balance))])
+    declined = (claimed[~answerable] < thresholds[:, None]).mean(axis=1)
+    return float(thresholds[int(np.argmax(declined >= DECLINED))])
 
 
 def _coverage(answered: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[float, float]:
@@ -266,7 +263,11 @@ def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Re
                 and metrics.says(folder.paragraphs[best.document_id][best.start : best.end], question.answers)
                 for best in bests
             )
-            known = confidence.features(answers, hits)
+            sentences = [
+                Citation(store.document(best.document_id), best.start, best.end).sentence for best in bests
+            ]
+            cosines = confidence.cosines(question.question, sentences, embedder)
+            known = confidence.features(answers, hits, cosines)
             yield Example(number, question.answerable, tuple(known), right)
         store.close()
 
