@@ -52,7 +52,9 @@ class Embedder:
 
     def cosines(self, question: str, texts: Sequence[str]) -> list[float]:
         """How near each text is to a question, -1 to 1."""
-        vectors = self.embed([question, *texts] if texts else [])
+        if not texts:
+            return []
+        vectors = self.embed([question, *texts])
         return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
