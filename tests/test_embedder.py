@@ -28,7 +28,7 @@ def test_every_text_however_odd_has_a_vector_of_unit_length(embedder: Embedder) 
 def test_a_text_has_the_same_vector_alone_and_among_others(embedder: Embedder) -> None:
     together = embedder.embed(TEXTS)
     alone = np.concatenate([embedder.embed([text]) for text in TEXTS])
-    assert float((together * alone).sum(axis=1).min()) > 0.9999
+    assert float((together * alone).sum(axis=1).min()) > 0.9995
 
 
 @pytest.mark.slow
