@@ -42,6 +42,30 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
         (SOPHIA, "Which ships does the operation have?", "Which ships does Operation Sophia have?"),
         (MOSKVA, "Who will board it?", "Who will board Moskva?"),
         (MOSKVA, "What else happened there?", "What else happened in Messina?"),
+        (
+            [("Whom did Seraj meet in Rome?", "Marco Minniti")],
+            "What did they agree on there?",
+            "What did Seraj agree on in Rome?",
+        ),
+        (
+            [("Where do the patrols take place?", "off Libya")],
+            "Who authorised them?",
+            "Who authorised the patrols?",
+        ),
+        (EMAIL, "And his nationality?", "And William Spindler's nationality?"),
+        (
+            [
+                ("Whom did Seraj meet in Rome?", "Marco Minniti"),
+                ("Who came with Minniti?", "Italian officers"),
+            ],
+            "What happened there?",
+            "What happened in Rome?",
+        ),
+        (
+            [("Is closing borders a solution?", "Closure (of borders) is not a solution")],
+            "Who said so?",
+            "Who said that Closure (of borders) is not a solution?",
+        ),
         (MOSKVA, "Why?", "Why is the Moskva docked?"),
         (ARGOS, "How many corpses did its crew count?", "How many corpses did Bourbon Argos's crew count?"),
         (

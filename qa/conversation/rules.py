@@ -48,6 +48,7 @@ _WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", 
 _QUANTITY_WH = re.compile(r"^(?:how\s+(?:many|much)|which)\b\s*(?P<noun>[\w' -]*)$", re.IGNORECASE)
 _LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
 _NO_NAMES = FUNCTION_WORDS | {"since", "until", "name", "list", "tell", "give", "show"}
+_OF_SOMETHING = re.compile(r"^(?:his|her|its|their)\s|\w['’]s\s", re.IGNORECASE)  # "And the ship's name?"
 _VERB = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
 # A run of capitalised words, allowing "of", "de", "von der" and the like inside.
 _NAME = re.compile(
@@ -59,10 +60,12 @@ _WH_PHRASE = re.compile(
 _CLAUSE_AFTER_PLURAL = re.compile(
     r"\b\w+s\b.*\b(?:when|if|after|before|because|while|since)\s+$", re.IGNORECASE
 )
+_LOCATED = re.compile(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{_NAME.pattern})")
 _NOUN = re.compile(r"\b(?:the|an?)\s+[\w-]+", re.IGNORECASE)
 _SEVERAL = re.compile(
     r"\b(?:people|men|women|children|(?!does|was|is|has)[a-z]+s)\b|\bthe\s+\w+", re.IGNORECASE
 )
+_FIRST_SEVERAL = re.compile(r"the\s+(?:[\w-]+\s+){0,2}?[a-z-]+s\b(?=\s)")  # "the patrols | take place"
 _SUBJECT_NEXT = re.compile(rf"\b{_AUXILIARY}\s+$", re.IGNORECASE)  # "What did his ship …"
 _QUOTED = re.compile(r"^[^\"“”]*[\"“][^\"”]*$")
 _EXPLETIVE = re.compile(
@@ -110,7 +113,8 @@ def _complete(asked: str, last: Turn) -> str | None:
     if quantity and len(core.split()) <= 4 and not _VERB.search(core) and not names(core):
         return f"{_as_statement(core, previous, last[1])}?"
     opened = about != core or core != asked.rstrip("?!. ")
-    if opened and not _VERB.search(about) and not re.match(_WH, about, re.IGNORECASE):
+    asks = _VERB.search(about) or re.match(_WH, about, re.IGNORECASE) or _OF_SOMETHING.search(about)
+    if opened and not asks:
         return f"{_with_topic(previous, about)}?"
     return None
 
@@ -176,16 +180,17 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
 
     words = "|".join(sorted(_PERSONAL | _POSSESSIVE))
     text = re.sub(rf"\b(?:{words})\b", pronoun, asked, flags=re.IGNORECASE)
+    if _THERE.search(asked) and (place := _place(history)):
+        text = _THERE.sub(f"in {place}", text, count=1)
     if text != asked:
         return text
-    if _THERE.search(asked) and (place := _place(history)):
-        return _THERE.sub(f"in {place}", asked, count=1)
     bare = _BARE_DEMONSTRATIVE.search(asked)
     if bare and not names(asked[: bare.start()]) and not _after_a_noun(asked[: bare.start()]):
         topic = history[-1][1] or _topic(history[-1][0])
         return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
     if _SAID_SO.search(asked):
-        return _SAID_SO.sub(history[-1][1] or _topic(history[-1][0]), asked)
+        said = history[-1][1].strip(" .") or _topic(history[-1][0])
+        return _SAID_SO.sub(lambda _: f"that {said}" if " " in said else said, asked)
     named = _NAMED_DEMONSTRATIVE.search(asked) or re.search(r"\bthe\s+(?P<noun>[a-z][\w-]+)", asked)
     if named and (thing := _called(named.group("noun"), history)):
         return asked[: named.start()] + thing + asked[named.end() :]
@@ -216,7 +221,9 @@ def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
     """What a pronoun stands for: a name in the last answer, else the last name that was asked about."""
     find = _person if pronoun in {"he", "him", "his", "she", "her", "hers"} else _thing
     found = (find(question, answer) for question, answer in reversed(history))
-    return next((name for name in found if name), None) or _topic(history[-1][0]) or None
+    topic = _topic(history[-1][0])
+    several = _FIRST_SEVERAL.match(topic) if pronoun in {"they", "them", "their", "theirs"} else None
+    return next((name for name in found if name), None) or (several.group() if several else topic) or None
 
 
 def _person(question: str, answer: str) -> str | None:
@@ -236,7 +243,9 @@ def _thing(question: str, answer: str) -> str | None:
     counted = re.match(r"(?:and\s+)?how many\s+(?P<what>[a-z][\w-]*)", question, re.IGNORECASE)
     if counted:
         return f"the {counted.group('what')}"
-    return next(iter(names(question)[::-1]), None)
+    places = {place.removeprefix("the ") for place in _LOCATED.findall(question)}
+    named = names(question)
+    return next(iter([name for name in named if name not in places][::-1] or named[::-1]), None)
 
 
 def _place(history: Sequence[Turn]) -> str | None:
@@ -245,11 +254,9 @@ def _place(history: Sequence[Turn]) -> str | None:
             r"(?:and\s+)?(?:in\s+which|where|to\s+where|from\s+where)", question, re.IGNORECASE
         ):
             return re.sub(r"^(?:in|at|to|from|off|on)\s+", "", answer, flags=re.IGNORECASE)
-        located = re.findall(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{_NAME.pattern})", question)
+        located = _LOCATED.findall(question) or _LOCATED.findall(answer)
         if located:
             return str(located[-1])
-        if answer and (named := names(answer)):
-            return named[-1]
     return None
 
 
