@@ -2,7 +2,8 @@
 
 The file is a header (magic, generation of the database, SHA-256 of what follows) and FAISS's own
 serialisation. It is written to a temporary file and renamed; a file that is missing or damaged is rebuilt
-from the database, one of an earlier generation is brought up to date with what changed since.
+from the database, one of an earlier generation is brought up to date with what changed since. It is
+searched where it is mapped, without a copy; the first change makes one.
 """
 
 from __future__ import annotations
@@ -56,10 +57,13 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._index: Any = None
+        self._mapped: NDArray[np.uint8] | None = None  # the file that the index looks into and cannot change
         self.generation = -1  # of the passages that are in memory
 
     def refresh(self, generation: int, passages: Passages) -> None:
         """Make sure that the index is the one of this generation."""
+        import faiss  # noqa: PLC0415
+
         if self.generation == generation:
             return
         if self._index is None:
@@ -67,9 +71,11 @@ class VectorFile:
         count, on_disk = passages.count(), self.generation
         changed = None if self._index is None or on_disk > generation else passages.changed_since(on_disk)
         if changed is None or len(changed) > REBUILT_FROM * count or _outgrown(self._index, count):
-            self._index = _build(count, passages)
+            self._index, self._mapped = _build(count, passages), None
             self._save(generation)
         elif len(changed):
+            if self._mapped is not None:
+                self._index, self._mapped = faiss.deserialize_index(self._mapped), None
             _remove(self._index, changed)
             ids, vectors = passages.of(changed)
             if len(ids):
@@ -97,18 +103,19 @@ class VectorFile:
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _load(self) -> tuple[Any, int]:
-        """The index on disk and its generation; nothing where it is not whole."""
+        """The index on disk, mapped, and its generation; nothing where it is not whole."""
         import faiss  # noqa: PLC0415
 
         try:
-            with self._path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-                magic, written, digest = HEADER.unpack_from(content)
-                body = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size)
-                try:
-                    whole = magic == MAGIC and sha256(body.data).digest() == digest
-                    return (faiss.deserialize_index(body), written) if whole else (None, -1)
-                finally:
-                    del body  # a view of the file, which cannot be closed under it
+            with self._path.open("rb") as file:
+                content = mmap(file.fileno(), 0, access=ACCESS_READ)
+            magic, written, digest = HEADER.unpack_from(content)
+            body = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size)
+            if magic != MAGIC or sha256(body.data).digest() != digest:
+                return None, -1
+            reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(body), body.size)  # type: ignore[attr-defined]
+            self._mapped = body
+            return faiss.read_index(reader), written
         except (OSError, ValueError, struct.error):
             return None, -1
 
