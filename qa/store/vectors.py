@@ -2,8 +2,7 @@
 
 The file is a header (magic, generation of the database, SHA-256 of what follows) and FAISS's own
 serialisation. It is written to a temporary file and renamed; a file that is missing or damaged is rebuilt
-from the database, one of an earlier generation is brought up to date with what changed since. It is
-searched where it is mapped, without a copy; the first change makes one.
+from the database, one of an earlier generation is brought up to date with what changed since.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from math import sqrt
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -30,6 +28,7 @@ EXACT_UP_TO = 100_000
 TRAINED_ON = 40  # vectors a cell
 CELLS_LOOKED_INTO = 64
 REBUILT_FROM = 0.2  # of the passages: more changes than that, and cells no longer fit what is in them
+READ_BYTES = 1 << 26  # at a time
 WRITTEN_FROM = 0.01  # fewer changes are applied again at each opening, which takes less than a second
 
 Ids: TypeAlias = NDArray[np.int64]
@@ -57,13 +56,10 @@ class VectorFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._index: Any = None
-        self._mapped: NDArray[np.uint8] | None = None  # the file that the index looks into and cannot change
         self.generation = -1  # of the passages that are in memory
 
     def refresh(self, generation: int, passages: Passages) -> None:
         """Make sure that the index is the one of this generation."""
-        import faiss  # noqa: PLC0415
-
         if self.generation == generation:
             return
         if self._index is None:
@@ -71,11 +67,9 @@ class VectorFile:
         count, on_disk = passages.count(), self.generation
         changed = None if self._index is None or on_disk > generation else passages.changed_since(on_disk)
         if changed is None or len(changed) > REBUILT_FROM * count or _outgrown(self._index, count):
-            self._index, self._mapped = _build(count, passages), None
+            self._index = _build(count, passages)
             self._save(generation)
         elif len(changed):
-            if self._mapped is not None:
-                self._index, self._mapped = faiss.deserialize_index(self._mapped), None
             _remove(self._index, changed)
             ids, vectors = passages.of(changed)
             if len(ids):
@@ -103,20 +97,18 @@ class VectorFile:
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _load(self) -> tuple[Any, int]:
-        """The index on disk, mapped, and its generation; nothing where it is not whole."""
+        """The index on disk and its generation; nothing where it is not whole."""
         import faiss  # noqa: PLC0415
 
         try:
             with self._path.open("rb") as file:
-                content = mmap(file.fileno(), 0, access=ACCESS_READ)
-            magic, written, digest = HEADER.unpack_from(content)
-            body = np.frombuffer(content, dtype=np.uint8, offset=HEADER.size)
-            if magic != MAGIC or sha256(body.data).digest() != digest:
-                return None, -1
-            reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(body), body.size)  # type: ignore[attr-defined]
-            self._mapped = body
-            return faiss.read_index(reader), written
-        except (OSError, ValueError, struct.error):
+                magic, written, digest = HEADER.unpack(file.read(HEADER.size))
+                if magic != MAGIC or file_digest(file, "sha256").digest() != digest:
+                    return None, -1
+                file.seek(HEADER.size)
+                # read where it belongs: faiss.deserialize_index would copy all of it twice
+                return faiss.read_index(faiss.PyCallbackIOReader(file.read, READ_BYTES)), written  # type: ignore[attr-defined]
+        except (OSError, struct.error):
             return None, -1
 
     def _save(self, generation: int) -> None:
