@@ -22,11 +22,13 @@ def example(random: Random, folder: int) -> Example:
 
 def test_the_fit_finds_what_tells_right_from_wrong_and_says_how_sure_it_may_be() -> None:
     random = Random(1)
-    fitted = fit([example(random, i % 5) for i in range(1_000)])
+    fitted = fit([example(random, i % 5) for i in range(1_000)], ["squad", "squad", "squad", "news", "news"])
     assert fitted["weights"]["gap"] > 0.5
     assert all(abs(w) < 0.01 for name, w in fitted["weights"].items() if name != "gap")
-    assert fitted["cross_validated"]["ece"] < 0.05
-    assert fitted["cross_validated"]["auroc"] > 0.8
+    scores = fitted["cross_validated"]
+    assert scores["all"]["ece"] < 0.05
+    assert scores["all"]["auroc"] > 0.8
+    assert [scores[name]["questions"] for name in ("all", "squad", "news")] == [1_000, 600, 400]
     assert 0 < fitted["threshold"] < 1
     shares = [share for _, share, _ in fitted["coverage"]]
     assert shares[0] == 1

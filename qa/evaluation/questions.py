@@ -8,7 +8,8 @@ One line of our form:
 and where they apply: `near_miss` (unanswerable, though the documents touch on it), `conversation`
 (a name for the conversation it belongs to), `history` ([[question, answer], ...], oldest first),
 `asked_as` (a person's rewriting of a follow-up into a question that stands alone) and `items` (what
-a complete list names). Either form may be gzipped; the content decides, not the file's name.
+a complete list names). In SQuAD's form a question may have a `kind` too. Either form may be gzipped;
+the content decides, not the file's name.
 """
 
 from __future__ import annotations
@@ -247,7 +248,7 @@ def _squad_question(qa: Mapping[str, Any], document_id: str, place: str) -> Ques
     return Question(
         id=_text(qa, "id", place),
         question=_text(qa, "question", place),
-        kind="unanswerable" if impossible else "fact",
+        kind=str(qa.get("kind") or ("unanswerable" if impossible else "fact")),
         answerable=not impossible,
         answers=answers,
         documents=() if impossible else (document_id,),

@@ -199,11 +199,16 @@ def _text_right(answer: Answer, question: Question) -> bool:
     if question.kind == "comparison":
         said = [answer.text or "", *(alternative.text for alternative in answer.alternatives)]
         return item_recall("; ".join(said), question.items) == 1
-    if question.kind == "yes/no" and any(item_recall(answer.text, [words]) for words in question.answers):
-        return True
     if question.items:
         return (item_f1(_items(answer), question.items) or 0) >= LIST_RIGHT
-    return says(answer.text, question.answers)
+    return quote_right(answer.text, question)
+
+
+def quote_right(quote: str | None, question: Question) -> bool:
+    """The quote says an accepted answer; for yes or no, it is any with the deciding words."""
+    if question.kind == "yes/no" and any(item_recall(quote, [words]) for words in question.answers):
+        return True
+    return says(quote, question.answers)
 
 
 def _items(answer: Answer) -> list[str]:

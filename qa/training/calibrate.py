@@ -1,10 +1,10 @@
 """Fit the confidence model: features of the candidate answers → P(each is right), P(none is).
 
 The setting is the product's own: folders of documents, an index over each, and questions asked of it
-end to end. The documents are paragraphs of articles that the reader is not trained on. Of the
-questions, some have no answer there: they were written to look answerable (Rajpurkar et al. 2018), or
-the paragraph that answers is withheld, or they are about another folder's articles. Scores are
-cross-validated by folder.
+end to end. The documents are paragraphs of articles that the reader is not trained on, and news reports
+of our own that are held out. Of the questions, some have no answer there: they were written to look
+answerable (Rajpurkar et al. 2018), or the paragraph that answers is withheld, or they are about another
+folder's articles. Scores are cross-validated by folder.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation import metrics
 from qa.evaluation.questions import Question, QuestionSet, read_questions, write_paragraphs
+from qa.evaluation.run import quote_right
 from qa.evaluation.squad import held_out
 from qa.indexing import index_folder
+from qa.kinds import wanted
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
+from qa.training.written import divide, question_set, reports
 from qa.types import Citation
+from qa.widening import WIDER
 
 PARAGRAPHS_PER_FOLDER = 200
+REPORTS_PER_FOLDER = 20
 QUESTIONS_PER_FOLDER = 160
 SHARE_ANSWERABLE = 0.6
 SHARE_WITHHELD = 0.1  # of a folder's paragraphs
@@ -59,14 +64,16 @@ def calibrate(
     out: Path = confidence.CALIBRATION,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Fit on `sets` (training sets in SQuAD's form, may be gzipped), write `out`, return what was written.
+    """Fit on `sets` (training sets in SQuAD's form, may be gzipped) and on the news, write `out`, return
+    what was written.
 
     Raises `BadQuestion` where a file cannot be read. Needs scipy (extra: qa[fit]).
     """
-    folders = [folder for path in sets for folder in _folders(read_questions(path))]
+    folders = [(path.name, folder) for path in sets for folder in _folders(read_questions(path))]
+    folders += [("news", folder) for folder in _report_folders()]
     embedder, reader = Embedder(), Reader()
     examples: list[Example] = []
-    for number, folder in enumerate(folders):
+    for number, (_, folder) in enumerate(folders):
         examples += _ask_folder(number, folder, embedder, reader)
         if progress:
             progress(number + 1, len(folders))
@@ -79,14 +86,15 @@ def calibrate(
             "reader": reader.fingerprint,
             "embedder": embedder.fingerprint,
         },
-        **fit(examples),
+        **fit(examples, [source for source, _ in folders]),
     }
     out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     return fitted
 
 
-def fit(examples: Sequence[Example]) -> dict[str, Any]:
-    """The model's numbers, the threshold, and how both do on folders they have not seen."""
+def fit(examples: Sequence[Example], sources: Sequence[str]) -> dict[str, Any]:
+    """The model's numbers, the threshold, and how both do on folders they have not seen, in all and for
+    each of the sources, which are named by folder."""
     answers = np.zeros(len(examples))  # P(right) of the likeliest candidate
     right = np.zeros(len(examples), dtype=bool)
     folders = np.array([example.folder for example in examples])
@@ -100,26 +108,40 @@ def fit(examples: Sequence[Example]) -> dict[str, Any]:
     answerable = np.array([example.answerable for example in examples])
     threshold = threshold_for(answers, answerable)
     final = _fit(examples)
-    claimed, was_right = answers.tolist(), right.tolist()
+    source = np.array([sources[folder] for folder in folders])
+    parts = {"all": np.ones(len(examples), dtype=bool)}
+    parts |= {name: source == name for name in sorted(set(sources))}
     return {
         "weights": {name: round(w, 6) for name, w in zip(FEATURES, final.weights, strict=True)},
         "none": round(final.none, 6),
         "threshold": round(threshold, 2),
         "cross_validated": {
-            "ece": metrics.ece(claimed, was_right),
-            "brier": metrics.brier(claimed, was_right),
-            "auroc": metrics.auroc(claimed, was_right),
-            "aurc": metrics.aurc(claimed, was_right),
-            "coverage_at_90": metrics.coverage_at_precision(0.90, claimed, was_right),
-            "coverage_at_95": metrics.coverage_at_precision(0.95, claimed, was_right),
-            "right_without_threshold": float(right[answerable].mean()),
-            "right_at_threshold": float((right & (answers >= threshold))[answerable].mean()),
-            "declined_at_threshold": float((answers < threshold)[~answerable].mean()),
+            name: _scores(answers[part], right[part], answerable[part], threshold)
+            for name, part in parts.items()
         },
         "coverage": [
             [t, *(round(share, 4) for share in _coverage(answers >= t, right))]
             for t in np.linspace(0, 1, 21).round(2).tolist()
         ],
+    }
+
+
+def _scores(
+    answers: NDArray[np.float64], right: NDArray[np.bool_], answerable: NDArray[np.bool_], threshold: float
+) -> dict[str, Any]:
+    """What the confidences of the likeliest answers are worth; all of shape (questions,)."""
+    claimed, was_right = answers.tolist(), right.tolist()
+    return {
+        "questions": len(claimed),
+        "ece": metrics.ece(claimed, was_right),
+        "brier": metrics.brier(claimed, was_right),
+        "auroc": metrics.auroc(claimed, was_right),
+        "aurc": metrics.aurc(claimed, was_right),
+        "coverage_at_90": metrics.coverage_at_precision(0.90, claimed, was_right),
+        "coverage_at_95": metrics.coverage_at_precision(0.95, claimed, was_right),
+        "right_without_threshold": float(right[answerable].mean()),
+        "right_at_threshold": float((right & (answers >= threshold))[answerable].mean()),
+        "declined_at_threshold": float((answers < threshold)[~answerable].mean()),
     }
 
 
@@ -193,6 +215,12 @@ def _folders(found: QuestionSet) -> list[QuestionSet]:
     return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
 
 
+def _report_folders() -> list[QuestionSet]:
+    """The news reports that are held out, in folders, with all their questions."""
+    aside = divide(reports())[1]
+    return [question_set(aside[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(aside), REPORTS_PER_FOLDER)]
+
+
 def _folder(
     titles: Sequence[str],
     articles: Mapping[str, Sequence[str]],
@@ -257,15 +285,16 @@ def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Re
             answers = confidence.candidates(spans, hits)
             if not answers:
                 continue
-            bests = [places[0] for places in answers]
-            right = tuple(
-                best.document_id in question.documents
-                and metrics.says(folder.paragraphs[best.document_id][best.start : best.end], question.answers)
-                for best in bests
-            )
-            sentences = [
-                Citation(store.document(best.document_id), best.start, best.end).sentence for best in bests
+            cited = [
+                Citation(store.document(places[0].document_id), places[0].start, places[0].end)
+                for places in answers
             ]
+            wider = WIDER.get(wanted(question.question).kind, lambda citation: citation)
+            right = tuple(
+                citation.document.id in question.documents and quote_right(wider(citation).quote, question)
+                for citation in cited
+            )
+            sentences = [citation.sentence for citation in cited]
             cosines = confidence.cosines(question.question, sentences, embedder)
             known = confidence.features(answers, hits, cosines)
             yield Example(number, question.answerable, tuple(known), right)

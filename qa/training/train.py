@@ -14,8 +14,8 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,11 @@ import numpy as np
 
 from qa.embedder import weights_folder
 from qa.errors import QAError
+from qa.evaluation.questions import sample
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
 from qa.reader.weights import load, save
+from qa.training import written
 from qa.training.hardness import hardest
 from qa.training.negatives import mine
 from qa.training.noise import noisy
@@ -43,6 +45,9 @@ class Config:
     """One run. Rates per step; `negatives` are passages per question beside its own."""
 
     sets: list[str] = field(default_factory=lambda: ["squad_train_v2.0"])
+    most: dict[str, int] = field(default_factory=dict)  # questions of a set, evenly spaced; else all
+    written: dict[str, int] = field(default_factory=dict)  # news, reworded: how often in an epoch
+    beside: int = 1  # other passages of its report that a question about the news is read with
     held_out: str = "squad_train_v2.0"  # the set whose articles are divided
     base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
     epochs: int = 2
@@ -77,6 +82,14 @@ class Window:
     places: list[tuple[int, int]]  # first and last token of each place of the answer
 
 
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Passages that do not answer a question, and how many of them are read with it at a time."""
+
+    read: int = 0
+    texts: list[str] = field(default_factory=list)
+
+
 def read_config(path: Path) -> Config:
     """Raises `QAError` where the file is no TOML or names what no run has."""
     try:
@@ -108,8 +121,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
     out.mkdir(parents=True, exist_ok=True)
     _keep_config(config, out)
     torch.manual_seed(config.seed)
-    questions = _questions(config)
-    negatives = _negatives(config, questions, device, out)
+    questions, others = _material(config, device, out)
     windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
     model = _model(config).to(device).train()
     if device == "cpu":
@@ -145,7 +157,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
             order = list(range(len(questions)))
             Random(f"{config.seed} {epoch}").shuffle(order)  # noqa: S311
         chosen = [questions[i] for i in order[at * config.questions_per_step :][: config.questions_per_step]]
-        groups = [_group(q, negatives.get(q.id, []), windows, config, epoch) for q in chosen]
+        groups = [_group(q, others.get(q.id, Others()), windows, config, epoch) for q in chosen]
         with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
             loss, count = group_loss(reader, groups, config.shared_normalisation, device)
         optimizer.zero_grad(set_to_none=True)
@@ -290,14 +302,24 @@ class Windows:
 
 
 def _group(
-    question: ReadingQuestion, others: Sequence[str], windows: Windows, config: Config, epoch: int
+    question: ReadingQuestion, others: Others, windows: Windows, config: Config, epoch: int
 ) -> list[Window]:
     random = Random(f"{config.seed} {epoch} {question.id}")  # noqa: S311
     asked = noisy(question.question, random) if random.random() < config.noise else question.question
     group = windows.of(asked, question.context, question.places)
-    for text in random.sample(list(others), min(config.negatives, len(others))):
+    for text in random.sample(others.texts, min(others.read, len(others.texts))):
         group += windows.of(asked, text, ())
     return group
+
+
+def _material(config: Config, device: str, out: Path) -> tuple[list[ReadingQuestion], dict[str, Others]]:
+    """All questions of an epoch; and by their ids, what is read beside them."""
+    questions = _questions(config)
+    others = _negatives(config, questions, device, out)
+    for asked, beside in _written(config):
+        questions += asked
+        others |= beside
+    return questions, others
 
 
 def _questions(config: Config) -> list[ReadingQuestion]:
@@ -305,18 +327,35 @@ def _questions(config: Config) -> list[ReadingQuestion]:
     for name in config.sets:
         part = read_set(data_folder() / "train" / f"{name}.json.gz")
         part = divide(part)[0] if name == config.held_out else part
-        questions += part if config.hardest == 1 else hardest(part, config.hardest)
+        part = part if config.hardest == 1 else hardest(part, config.hardest)
+        questions += sample(part, config.most.get(name))
     if config.limit:
         questions = questions[:: max(len(questions) // config.limit, 1)][: config.limit]
     return questions
 
 
+def _written(config: Config) -> Iterator[tuple[list[ReadingQuestion], dict[str, Others]]]:
+    """Our own questions, as often as an epoch has them; each repeat has ids of its own."""
+    for name, times in config.written.items():
+        if name == "news":
+            questions, beside = written.reading_questions(written.divide(written.reports())[0])
+        else:
+            originals = read_set(data_folder() / "train" / f"{config.held_out}.json.gz")
+            questions, beside = written.reworded(divide(originals)[0]), {}
+        for number in range(times):
+            yield (
+                [replace(question, id=f"{question.id}~{number}") for question in questions],
+                {f"{id_}~{number}": Others(config.beside, texts) for id_, texts in beside.items()},
+            )
+
+
 def _negatives(
     config: Config, questions: Sequence[ReadingQuestion], device: str, out: Path
-) -> dict[str, list[str]]:
+) -> dict[str, Others]:
     if not config.negatives:
         return {}
-    return mine(questions, device, out / "negatives.json")
+    mined = mine(questions, device, out / "negatives.json")
+    return {id_: Others(config.negatives, texts) for id_, texts in mined.items()}
 
 
 def _model(config: Config) -> Any:

@@ -1,0 +1,153 @@
+"""Questions of our own that do not repeat the words of the text: what the public sets are short of.
+
+`questions/news.jsonl` holds invented news reports. Their questions are asked as by somebody who has not read
+them, and near misses ask for what a report touches but does not tell. `questions/reworded.jsonl` asks
+questions of SQuAD again in other words, with the same answers; it names them by their ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from qa.corpus import passages, sentences
+from qa.embedder import Embedder
+from qa.errors import QAError
+from qa.evaluation.questions import Question, QuestionSet
+from qa.evaluation.squad import ReadingQuestion
+from qa.types import Document, Range
+
+NEWS = Path(__file__).parent / "questions" / "news.jsonl"
+REWORDED = NEWS.with_name("reworded.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuestion:
+    """A question about a report: the places of its answer, or, where the report does not tell, the place
+    that comes nearest."""
+
+    question: str
+    kind: str
+    places: tuple[Range, ...]
+    near: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewsReport:
+    id: str
+    text: str
+    questions: tuple[ReportQuestion, ...]
+
+
+def reports(path: Path = NEWS) -> list[NewsReport]:
+    """All reports. Raises `QAError` where the file cannot be read."""
+    return [
+        NewsReport(
+            line["id"],
+            line["text"],
+            tuple(
+                ReportQuestion(
+                    asked["question"],
+                    asked["kind"],
+                    tuple((start, end) for start, end in asked.get("places", ())),
+                    (asked["near"][0], asked["near"][1]) if "near" in asked else None,
+                )
+                for asked in line["questions"]
+            ),
+        )
+        for line in _lines(path)
+    ]
+
+
+def divide(found: Sequence[NewsReport]) -> tuple[list[NewsReport], list[NewsReport]]:
+    """(training, development) reports: a ninth is held out, the same ones for everybody. Others, which
+    are not in the file, are asked about by `qa eval` (qa/evaluation/news_questions.json)."""
+    aside = {report.id for report in found if sha256(report.id.encode()).digest()[0] % 10 == 5}
+    return [r for r in found if r.id not in aside], [r for r in found if r.id in aside]
+
+
+def reading_questions(found: Iterable[NewsReport]) -> tuple[list[ReadingQuestion], dict[str, list[str]]]:
+    """The questions, each with the passage that answers it or comes nearest; and by their ids, the report's
+    other passages, which do not answer it. What stands in no passage as a whole is left out."""
+    questions: list[ReadingQuestion] = []
+    beside: dict[str, list[str]] = {}
+    for report in found:
+        whole = Document(report.id, "", report.text, report.id, "", sentences=sentences(report.text, ()))
+        parts = [(part.start, part.end) for part in passages(whole, _count_tokens)]
+        for number, asked in enumerate(report.questions, start=1):
+            wanted = asked.places or ((asked.near,) if asked.near else ())
+            inside = [
+                [place for place in wanted if start <= place[0] and place[1] <= end] for start, end in parts
+            ]
+            own = next((i for i, places in enumerate(inside) if places), None)
+            if own is None:
+                continue
+            start, end = parts[own]
+            places = tuple((a - start, b - start) for a, b in inside[own]) if asked.places else ()
+            question = ReadingQuestion(
+                f"{report.id}-{number}", asked.question, report.text[start:end], report.id, places
+            )
+            questions.append(question)
+            beside[question.id] = [
+                report.text[a:b]
+                for i, (a, b) in enumerate(parts)
+                if i != own and not (asked.places and _tells(report.text[a:b], question.answers))
+            ]
+    return questions, beside
+
+
+def question_set(found: Iterable[NewsReport]) -> QuestionSet:
+    """The reports as documents and what is asked of them, as `qa eval` asks it."""
+    return QuestionSet(
+        tuple(
+            Question(
+                f"{report.id}-{number}",
+                asked.question,
+                asked.kind.replace("yes-no", "yes/no"),
+                bool(asked.places),
+                tuple(dict.fromkeys(report.text[start:end] for start, end in asked.places)),
+                (f"{report.id}.txt",) if asked.places else (),
+                near_miss=not asked.places,
+            )
+            for report in found
+            for number, asked in enumerate(report.questions, start=1)
+        ),
+        {f"{report.id}.txt": report.text for report in found},
+    )
+
+
+def reworded(originals: Iterable[ReadingQuestion], path: Path = REWORDED) -> list[ReadingQuestion]:
+    """Those of the questions that are asked again, in their new words. Raises `QAError` where the file
+    cannot be read."""
+    by_id = {question.id: question for question in originals}
+    return [
+        replace(by_id[line["of"]], id=f"{line['of']}-reworded", question=line["question"])
+        for line in _lines(path)
+        if line["of"] in by_id
+    ]
+
+
+def _tells(text: str, answers: Iterable[str]) -> bool:
+    return any(answer.casefold() in text.casefold() for answer in answers)
+
+
+def _count_tokens(texts: Sequence[str]) -> list[int]:
+    return _embedder().count_tokens(texts)
+
+
+@cache
+def _embedder() -> Embedder:
+    return Embedder()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise QAError(f"{path} cannot be read ({error}); fetch it again: git checkout {path}") from error
