@@ -28,7 +28,7 @@ TYPICAL = 0.3  # cosine of a question with a sentence that is not the best
 FEATURES = (
     "gap",  # span score minus null score, logits
     "score",  # span score, logits
-    "reciprocal_rank",  # of the span's passage among the hits
+    "retrieval",  # score of the span's passage, as a share of the best possible
     "cosine",  # of the question with the sentence that holds the answer
 )
 
@@ -99,12 +99,12 @@ def features(
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order. `cosines` are those
     of the sentences that hold the answers' best places."""
-    ranks = {hit.passage.id: rank for rank, hit in enumerate(hits, start=1)}
+    scores = {hit.passage.id: hit.score for hit in hits}
     return [
         {
             "gap": best.gap,
             "score": best.score,
-            "reciprocal_rank": 1 / ranks[best.passage_id],
+            "retrieval": scores[best.passage_id],
             "cosine": cosine,
         }
         for best, cosine in zip((places[0] for places in answers), cosines, strict=True)

@@ -91,7 +91,7 @@ def test_a_rival_takes_from_an_answers_probability() -> None:
 
 def test_the_shipped_model_grows_surer_with_the_gap() -> None:
     model = load_calibration()
-    base = {"reciprocal_rank": 1.0, "cosine": 0.5}
+    base = {"retrieval": 1.0, "cosine": 0.5}
     [low], [high] = (model.probabilities([{**base, "gap": gap, "score": gap}]) for gap in (-8.0, 8.0))
     assert low < model.threshold < high
 

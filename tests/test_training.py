@@ -27,6 +27,7 @@ from qa.training.train import (
     Config,
     Window,
     _in_eight_bits,
+    _interpolation_base,
     _keep_config,
     _rate,
     group_loss,
@@ -200,6 +201,14 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_learns(tmp_path: Path) -> 
     weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "killed")]
     assert weights[0] == weights[1]
     assert json.loads((tmp_path / "whole" / "training.json").read_text())["loss"] < 3
+
+
+def test_weights_may_be_moved_back_towards_others_than_the_base() -> None:
+    config = Config(base="all-MiniLM-L6-v2", interpolation=0.5, interpolation_base=str(WEIGHTS))
+    others = [p.detach() for p in load(WEIGHTS, torch.float32).parameters()]
+    kept = _interpolation_base(config, SimpleNamespace(device="cpu"))
+    assert all(torch.equal(a, b) for a, b in zip(kept, others, strict=True))
+    assert _interpolation_base(Config(), SimpleNamespace()) == []
 
 
 @pytest.mark.slow

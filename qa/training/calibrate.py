@@ -34,7 +34,7 @@ from qa.kinds import wanted
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
-from qa.training.written import divide, question_set, reports
+from qa.training.written import NEWS, divide, question_set, reports
 from qa.types import Citation
 from qa.widening import WIDER
 
@@ -79,7 +79,7 @@ def calibrate(
             progress(number + 1, len(folders))
     fitted = {
         "data": {
-            "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in sets},
+            "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in (*sets, NEWS)},
             "folders": len(folders),
             "questions": len(examples),
             "seed": SEED,

@@ -64,7 +64,8 @@ class Config:
     noise: float = 0.0  # share of questions
     hardest: float = 1.0  # share of each set's answerable questions, those that say least of their sentence
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
-    interpolation: float = 1.0  # share of the trained weights in what is written, the base has the rest
+    interpolation: float = 1.0  # share of the trained weights in what is written, others have the rest:
+    interpolation_base: str = ""  # a folder of reader weights; empty: the base
     freeze_embeddings: bool = False
     eight_bits: bool = False  # where there is no bf16: products of 8-bit integers (qa/training/switchback.py)
     seed: int = 13
@@ -129,7 +130,7 @@ def train(  # noqa: PLR0915 (one run, told in order)
     low_precision = device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     reader = _in_eight_bits(model) if config.eight_bits and not low_precision else model
     trained = [p for p in model.parameters() if p.requires_grad]
-    base = [p.detach().clone() for p in trained] if config.interpolation < 1 else []
+    base = _interpolation_base(config, model)
     mean = [p.detach().clone() for p in trained] if config.averaging else []
     optimizer = torch.optim.AdamW(
         trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -374,6 +375,15 @@ def _model(config: Config) -> Any:
         for parameter in model.get_input_embeddings().parameters():
             parameter.requires_grad_(False)
     return model
+
+
+def _interpolation_base(config: Config, model: Any) -> list[torch.Tensor]:
+    """The weights that those in training are moved back towards in the end; none where they are not."""
+    if config.interpolation == 1:
+        return []
+    if config.interpolation_base:
+        model = _model(replace(config, base=config.interpolation_base)).to(model.device)
+    return [p.detach().clone() for p in model.parameters() if p.requires_grad]
 
 
 def _in_eight_bits(model: Any) -> Any:
