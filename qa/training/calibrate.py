@@ -289,10 +289,11 @@ def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Re
                 Citation(store.document(places[0].document_id), places[0].start, places[0].end)
                 for places in answers
             ]
-            wider = WIDER.get(wanted(question.question).kind, lambda citation: citation)
+            wider = WIDER.get(wanted(question.question).kind)
+            shown = [wider(citation) for citation in cited] if wider else cited
             right = tuple(
-                citation.document.id in question.documents and quote_right(wider(citation).quote, question)
-                for citation in cited
+                citation.document.id in question.documents and quote_right(citation.quote, question)
+                for citation in shown
             )
             sentences = [citation.sentence for citation in cited]
             cosines = confidence.cosines(question.question, sentences, embedder)
