@@ -45,11 +45,11 @@ class Config:
     """One run. Rates per step; `negatives` are passages per question beside its own."""
 
     sets: list[str] = field(default_factory=lambda: ["squad_train_v2.0"])
+    held_out: str = "squad_train_v2.0"  # the set whose articles are divided
+    base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
     most: dict[str, int] = field(default_factory=dict)  # questions of a set, evenly spaced; else all
     written: dict[str, int] = field(default_factory=dict)  # news, reworded: how often in an epoch
     beside: int = 1  # other passages of its report that a question about the news is read with
-    held_out: str = "squad_train_v2.0"  # the set whose articles are divided
-    base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
     epochs: int = 2
     questions_per_step: int = 32
     learning_rate: float = 1e-4
