@@ -128,6 +128,12 @@ def test_an_unknown_setting_is_one_sentence(tmp_path: Path) -> None:
         read_config(tmp_path / "c.toml")
 
 
+def test_an_unknown_set_of_our_own_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("written = { nwes = 1 }\n")
+    with pytest.raises(QAError, match="expected news or reworded"):
+        read_config(tmp_path / "c.toml")
+
+
 def test_the_rate_rises_stays_level_and_falls_to_nothing() -> None:
     config = Config(warm_up=0.1, decay=0.25)
     rates = [_rate(step, 100, config) for step in range(100)]

@@ -97,6 +97,8 @@ def read_config(path: Path) -> Config:
         config = Config(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise QAError(f"{path} is not a training configuration ({error}); see benchmarks/training") from error
+    if unknown := sorted(config.written.keys() - {"news", "reworded"}):
+        raise QAError(f"{path}: written has {unknown[0]!r}; expected news or reworded; edit {path}")
     if min(config.epochs, config.questions_per_step, config.checkpoint_steps) < 1:
         raise QAError(
             f"{path}: epochs, questions_per_step and checkpoint_steps must be 1 or more; edit {path}"
