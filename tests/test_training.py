@@ -21,7 +21,7 @@ from qa.evaluation.squad import ReadingQuestion, divide, read_set
 from qa.reader.model import WEIGHTS
 from qa.reader.weights import load
 from qa.training.hardness import hardest, overlap
-from qa.training.noise import noisy
+from qa.training.noise import MOST_HINTS, hinted, noisy
 from qa.training.switchback import EightBitLinear, in_eight_bits
 from qa.training.train import (
     Config,
@@ -94,6 +94,21 @@ def test_noise_repeats_with_its_seed() -> None:
     assert [noisy("Who built it?", Random(i)) for i in range(9)] == [
         noisy("Who built it?", Random(i)) for i in range(9)
     ]
+
+
+def test_hints_come_from_the_passage_and_give_no_answer_away() -> None:
+    from random import Random
+
+    text = "Ann Reed built the Harbour Bridge after Mayor Ortega resigned."
+    seen = set()
+    for seed in range(40):
+        asked = hinted("Who built the bridge?", text, ["Ann Reed"], Random(seed))
+        assert asked.startswith("Who built the bridge? (")
+        words = asked.removesuffix(")").split("(")[1].split()
+        assert 1 <= len(words) <= MOST_HINTS
+        seen |= set(words)
+    assert seen == {"Harbour", "after", "Mayor", "Ortega", "resigned"}
+    assert hinted("Who?", "It is so.", [], Random(1)) == "Who?"
 
 
 class Scores:

@@ -26,7 +26,7 @@ from qa.confidence import FEATURES, Calibration
 from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation import metrics
-from qa.evaluation.questions import Question, QuestionSet, read_questions, write_paragraphs
+from qa.evaluation.questions import Question, QuestionSet, read_questions, sample, write_paragraphs
 from qa.evaluation.run import quote_right
 from qa.evaluation.squad import held_out
 from qa.indexing import index_folder
@@ -34,6 +34,7 @@ from qa.kinds import wanted
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
+from qa.training.negatives import tells
 from qa.training.written import NEWS, divide, question_set, reports
 from qa.types import Citation
 from qa.widening import WIDER
@@ -216,9 +217,10 @@ def _folders(found: QuestionSet) -> list[QuestionSet]:
 
 
 def _report_folders() -> list[QuestionSet]:
-    """The news reports that are held out, in folders, with all their questions."""
+    """The news reports that are held out, in folders, with their questions, as many as the others have."""
     aside = divide(reports())[1]
-    return [question_set(aside[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(aside), REPORTS_PER_FOLDER)]
+    sets = [question_set(aside[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(aside), REPORTS_PER_FOLDER)]
+    return [replace(each, questions=sample(each.questions, QUESTIONS_PER_FOLDER)) for each in sets]
 
 
 def _folder(
@@ -262,12 +264,7 @@ def _without_answer(question: Question) -> Question:
 def _told(question: Question, paragraphs: Mapping[str, str]) -> bool:
     """Whether other paragraphs hold the answer's words too: then it may be answerable after all."""
     article = _article(question.documents[0])
-    return any(
-        answer.casefold() in text.casefold()
-        for id_, text in paragraphs.items()
-        if _article(id_) == article
-        for answer in question.answers
-    )
+    return any(tells(text, question.answers) for id_, text in paragraphs.items() if _article(id_) == article)
 
 
 def _sample(questions: Sequence[Question], n: int, random: Random) -> list[Question]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,12 +15,17 @@ NEAREST = 12
 CHUNK = 1024  # questions at a time: their scores over all passages fit in memory
 
 
+def tells(text: str, answers: Iterable[str]) -> bool:
+    """Whether the text holds the words of an answer: it may well answer then."""
+    return any(answer.casefold() in text.casefold() for answer in answers)
+
+
 def mine(
     questions: Sequence[ReadingQuestion], device: str, cache: Path, nearest: int = NEAREST
 ) -> dict[str, list[str]]:
     """Question id → texts, nearest first. Kept in `cache`, and read from there for the same questions.
 
-    A passage that holds the words of an answer is left out: it may well answer.
+    Passages that tell an answer are left out.
     """
     import torch  # noqa: PLC0415
 
@@ -33,18 +38,14 @@ def mine(
 
     embedder = Embedder(device)
     passages = torch.from_numpy(embedder.embed(texts)).to(device)  # (passages, 384)
-    lowered = [text.lower() for text in texts]
     found: dict[str, list[int]] = {}
     for at in range(0, len(questions), CHUNK):
         part = questions[at : at + CHUNK]
         vectors = torch.from_numpy(embedder.embed([q.question for q in part])).to(device)
         rows = (vectors @ passages.T).topk(min(nearest, len(texts)), dim=1).indices.tolist()
         for question, row in zip(part, rows, strict=True):
-            answers = {question.context[start:end].lower() for start, end in question.places}
             found[question.id] = [
-                i
-                for i in row
-                if texts[i] != question.context and not any(answer in lowered[i] for answer in answers)
+                i for i in row if texts[i] != question.context and not tells(texts[i], question.answers)
             ]
     temporary = cache.with_suffix(".tmp")
     temporary.write_text(json.dumps({"questions": key, "passages": found}), encoding="utf-8")

@@ -31,7 +31,7 @@ from qa.reader.weights import load, save
 from qa.training import written
 from qa.training.hardness import hardest
 from qa.training.negatives import mine
-from qa.training.noise import noisy
+from qa.training.noise import hinted, noisy
 
 if TYPE_CHECKING:
     import torch
@@ -62,6 +62,7 @@ class Config:
     negatives: int = 0
     shared_normalisation: bool = True
     noise: float = 0.0  # share of questions
+    hints: float = 0.0  # share of questions that carry words of their passage, as follow-ups do
     hardest: float = 1.0  # share of each set's answerable questions, those that say least of their sentence
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
     interpolation: float = 1.0  # share of the trained weights in what is written, others have the rest:
@@ -309,6 +310,8 @@ def _group(
 ) -> list[Window]:
     random = Random(f"{config.seed} {epoch} {question.id}")  # noqa: S311
     asked = noisy(question.question, random) if random.random() < config.noise else question.question
+    if config.hints and random.random() < config.hints:
+        asked = hinted(asked, question.context, question.answers, random)
     group = windows.of(asked, question.context, question.places)
     for text in random.sample(others.texts, min(others.read, len(others.texts))):
         group += windows.of(asked, text, ())

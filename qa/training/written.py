@@ -20,6 +20,7 @@ from qa.embedder import Embedder
 from qa.errors import QAError
 from qa.evaluation.questions import Question, QuestionSet
 from qa.evaluation.squad import ReadingQuestion
+from qa.training.negatives import tells
 from qa.types import Document, Range
 
 NEWS = Path(__file__).parent / "questions" / "news.jsonl"
@@ -96,7 +97,7 @@ def reading_questions(found: Iterable[NewsReport]) -> tuple[list[ReadingQuestion
             beside[question.id] = [
                 report.text[a:b]
                 for i, (a, b) in enumerate(parts)
-                if i != own and not (asked.places and _tells(report.text[a:b], question.answers))
+                if i != own and not (asked.places and tells(report.text[a:b], question.answers))
             ]
     return questions, beside
 
@@ -130,10 +131,6 @@ def reworded(originals: Iterable[ReadingQuestion], path: Path = REWORDED) -> lis
         for line in _lines(path)
         if line["of"] in by_id
     ]
-
-
-def _tells(text: str, answers: Iterable[str]) -> bool:
-    return any(answer.casefold() in text.casefold() for answer in answers)
 
 
 def _count_tokens(texts: Sequence[str]) -> list[int]:
