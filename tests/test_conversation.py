@@ -48,6 +48,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "What did Seraj agree on in Rome?",
         ),
         (
+            [("Where did Seraj meet the Italian minister?", "Tripoli")],
+            "What did they agree on there?",
+            "What did the Italian minister agree on in Tripoli?",
+        ),
+        (
             [("Where do the patrols take place?", "off Libya")],
             "Who authorised them?",
             "Who authorised the patrols?",

@@ -97,6 +97,28 @@ def test_a_number_is_quoted_with_the_words_that_qualify_it(text: str, first: int
     assert text[best.start : best.end] == said
 
 
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("month", "eight-month-old"),
+        ("old", "eight-month-old"),
+        ("eight", "eight"),
+        ("baby", "eight-month-old baby"),
+    ],
+)
+def test_no_answer_ends_inside_a_compound_that_it_has_begun(last: str, said: str) -> None:
+    text = "his eight-month-old baby"
+    tokens = list(re.finditer(r"\w+|-", text))
+    ends = np.array([5.0 * (token.group() == last) for token in tokens], dtype=np.float32)
+    starts = np.array([5.0 * (token.group() == "eight") for token in tokens], dtype=np.float32)
+    whole = np.ones(len(tokens), dtype=bool)
+    offsets = np.array([token.span() for token in tokens], dtype=np.int64)
+    view = Window(Passage.at("d", 0, len(text)), text, starts, ends, offsets, whole, whole, 0.0)
+    spans = window_spans(view)
+    assert text[spans[0].start : spans[0].end] == said
+    assert all(a.end <= b.start or b.end <= a.start for a, b in itertools.combinations(spans, 2))
+
+
 def test_words_that_another_span_quotes_are_not_quoted_again_before_a_number() -> None:
     view = of_words("far more than 200 people", 1, 2)
     view.start_logits[3] = view.end_logits[3] = 4

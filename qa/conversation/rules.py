@@ -61,6 +61,9 @@ _CLAUSE_AFTER_PLURAL = re.compile(
     r"\b\w+s\b.*\b(?:when|if|after|before|because|while|since)\s+$", re.IGNORECASE
 )
 _LOCATED = re.compile(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{_NAME.pattern})")
+_ATTRIBUTE = re.compile(
+    rf"\bthe\s+(?P<name>{_NAME.pattern})\s+(?P<noun>[a-z][\w-]*(?<!ed))(?=[?.,!]|$)"
+)  # at the end: "the Bonn takes …" has a verb there
 _NOUN = re.compile(r"\b(?:the|an?)\s+[\w-]+", re.IGNORECASE)
 _SEVERAL = re.compile(
     r"\b(?:people|men|women|children|(?!does|was|is|has)[a-z]+s)\b|\bthe\s+\w+", re.IGNORECASE
@@ -244,8 +247,15 @@ def _thing(question: str, answer: str) -> str | None:
     if counted:
         return f"the {counted.group('what')}"
     places = {place.removeprefix("the ") for place in _LOCATED.findall(question)}
-    named = names(question)
+    attributes = _attributes(question)
+    named = [attributes.get(name, name) for name in names(question)]
     return next(iter([name for name in named if name not in places][::-1] or named[::-1]), None)
+
+
+def _attributes(question: str) -> dict[str, str]:
+    """Names that only describe a noun, with it: "Italian" → "the Italian minister"."""
+    found = _ATTRIBUTE.finditer(question)
+    return {m["name"]: m.group() for m in found if m["noun"].lower() not in FUNCTION_WORDS}
 
 
 def _place(history: Sequence[Turn]) -> str | None:

@@ -60,6 +60,9 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
         score = float(scores[start, end])
         if score == -np.inf:
             break
+        whole_end = _whole_compound(window, start, end)
+        if not taken[end + 1 : whole_end + 1].any():
+            end = whole_end
         qualified = _with_qualifier(window, start)
         if not taken[qualified:start].any():
             start = qualified
@@ -77,6 +80,20 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
         )
         scores[(first <= end) & (last >= start)] = -np.inf  # whatever overlaps it
     return spans
+
+
+_COMPOUND = re.compile(r"\S*[-‐‑]\w+$")
+_REST_OF_COMPOUND = re.compile(r"(?:[-‐‑]\w+)+")
+
+
+def _whole_compound(window: Window, start: int, end: int) -> int:
+    """Where the span ends with the rest of "eight-month-old", of which it has "eight-month"."""
+    first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
+    rest = _REST_OF_COMPOUND.match(window.text, last)
+    if rest is None or not _COMPOUND.search(window.text[first:last]):
+        return end
+    tokens = np.flatnonzero(window.ends_word & (window.offsets[:, 1] == rest.end()))
+    return int(tokens[0]) if len(tokens) else end
 
 
 _QUALIFIER = re.compile(
