@@ -365,7 +365,9 @@ def test_next_questions_are_answered_and_none_repeats_what_was_asked(seeds_qa: Q
 def test_suggestions_are_made_anew_when_the_index_changes(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
     folder.mkdir()
-    (folder / "a.txt").write_text("Danish Finance Minister Jon Hale agreed to the plan on Monday.\n")
+    (folder / "a.txt").write_text(
+        "Denmark agreed to the plan on Monday, Danish Finance Minister Jon Hale told reporters in Aarhus.\n"
+    )
     with QA.build(folder, tmp_path / "index") as qa:
         suggestions = Suggestions(qa)
         assert suggestions.starters().result(60) == ("Who is the Danish Finance Minister?",)
