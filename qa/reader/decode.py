@@ -82,7 +82,7 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
     return spans
 
 
-_COMPOUND = re.compile(r"\S*[-‐‑]\w+$")
+_INSIDE_COMPOUND = re.compile(r"[-‐‑]\w+$")
 _REST_OF_COMPOUND = re.compile(r"(?:[-‐‑]\w+)+")
 
 
@@ -90,7 +90,7 @@ def _whole_compound(window: Window, start: int, end: int) -> int:
     """Where the span ends with the rest of "eight-month-old", of which it has "eight-month"."""
     first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
     rest = _REST_OF_COMPOUND.match(window.text, last)
-    if rest is None or not _COMPOUND.search(window.text[first:last]):
+    if rest is None or not _INSIDE_COMPOUND.search(window.text[first:last]):
         return end
     tokens = np.flatnonzero(window.ends_word & (window.offsets[:, 1] == rest.end()))
     return int(tokens[0]) if len(tokens) else end
