@@ -15,21 +15,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.embedder import Embedder
 from qa.errors import MissingWeights
-from qa.reader.decode import agreeing
+from qa.reader import Reranker, agreeing
 from qa.types import Hit, Span
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
-COMPARED = 3  # sentences compared with the question
-TYPICAL = 0.3  # cosine of a question with a sentence that is not the best
+RERANKED = 4  # of them, the reader's first, looked at again; it takes milliseconds for each
 
 FEATURES = (
     "gap",  # span score minus null score, logits
     "score",  # span score, logits
     "retrieval",  # score of the span's passage, as a share of the best possible
-    "cosine",  # of the question with the sentence that holds the answer
+    "reranked",  # score of a second look at the span, logits; below the lowest where there was none
 )
 
 
@@ -86,28 +84,32 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
     return [[span for span in group if span is group[0] or span.gap > 0] for group in groups]
 
 
-def cosines(question: str, sentences: Sequence[str], embedder: Embedder) -> list[float]:
-    """How near to the question each sentence is, -1 to 1. The reader's first are compared; it takes
-    milliseconds for each, and further down a typical value does as well."""
-    compared = list(dict.fromkeys(sentences))[:COMPARED]
-    known = dict(zip(compared, embedder.cosines(question, compared), strict=True))
-    return [known.get(sentence, TYPICAL) for sentence in sentences]
+def in_passages(answers: Sequence[Sequence[Span]], hits: Sequence[Hit]) -> list[tuple[str, int, int]]:
+    """The best place of each answer within its passage: (the passage's text, start, end)."""
+    by_id = {hit.passage.id: hit for hit in hits}
+    found = []
+    for best, *_ in answers:
+        hit = by_id[best.passage_id]
+        found.append((hit.text, best.start - hit.passage.start, best.end - hit.passage.start))
+    return found
 
 
 def features(
-    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], cosines: Sequence[float]
+    question: str, answers: Sequence[Sequence[Span]], hits: Sequence[Hit], reranker: Reranker
 ) -> list[dict[str, float]]:
-    """What is known about each of the answers that `candidates` found, in their order. `cosines` are those
-    of the sentences that hold the answers' best places."""
+    """What is known about each of the answers that `candidates` found, in their order."""
+    places = in_passages(answers, hits)
+    reranked = reranker.scores(question, places[:RERANKED])
+    reranked += [min(reranked) - 1] * (len(places) - len(reranked)) if reranked else []
     scores = {hit.passage.id: hit.score for hit in hits}
     return [
         {
             "gap": best.gap,
             "score": best.score,
             "retrieval": scores[best.passage_id],
-            "cosine": cosine,
+            "reranked": again,
         }
-        for best, cosine in zip((places[0] for places in answers), cosines, strict=True)
+        for (best, *_), again in zip(answers, reranked, strict=True)
     ]
 
 

@@ -52,13 +52,6 @@ class Embedder:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)  # type: ignore[no-any-return]
 
-    def cosines(self, question: str, texts: Sequence[str]) -> list[float]:
-        """How near each text is to a question, -1 to 1."""
-        if not texts:
-            return []
-        vectors = self.embed([question, *texts])
-        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
-
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The number of word pieces of each text, without [CLS] and [SEP]. Loads no model."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

@@ -1,6 +1,6 @@
 """The story of a question: resolve, retrieve, read, decide, cite.
 
-question ─▶ resolve ─▶ retrieve ─▶ read ─▶ decide ─▶ Answer(citations)
+question ─▶ resolve ─▶ retrieve ─▶ read ─▶ re-rank ─▶ decide ─▶ Answer(citations)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qa.conversation import Resolver
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
 from qa.indexing import SETTINGS, Part, Progress, Report, alone, index_folder
-from qa.reader import Reader
+from qa.reader import Reader, Reranker
 from qa.retriever import retrieve
 from qa.store import Address
 from qa.store.base import DocumentInfo, Store
@@ -59,6 +59,7 @@ class QA:
         self.store = store
         self.embedder = embedder
         self.reader = reader
+        self.reranker = Reranker()
         self.resolver = Resolver(embedder)
         self.calibration = confidence.load_calibration()
 
@@ -180,6 +181,7 @@ class QA:
         """Load the models now rather than with the first question."""
         self.embedder.embed(["warm"])
         self.reader.warm()
+        self.reranker.warm()
 
     def close(self) -> None:
         self.store.close()
@@ -259,9 +261,7 @@ class QA:
             [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
             for places in answers
         ]
-        sentences = [places[0].sentence for places in cited]
-        cosines = confidence.cosines(asked_as, sentences, self.embedder)
-        known = confidence.features(answers, hits, cosines)
+        known = confidence.features(asked_as, answers, hits, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":
             found = widening.side_by_side(found)
@@ -325,6 +325,7 @@ class QA:
         return {
             "qa": __version__,
             "reader": self.reader.fingerprint,
+            "reranker": self.reranker.fingerprint,
             "embedder": f"{self.embedder.id}:{self.embedder.fingerprint}",
             "index": str(self.store.generation),
         }

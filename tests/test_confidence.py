@@ -9,17 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.confidence import (
-    COMPARED,
     FEATURES,
-    TYPICAL,
     Calibration,
     candidates,
-    cosines,
     features,
+    in_passages,
     load_calibration,
 )
-from qa.embedder import Embedder
 from qa.errors import MissingWeights
+from qa.reader import Reranker
 from qa.types import Hit, Passage, Span
 
 TEXT = "Spokesman William Spindler told AFP. William Spindler wrote. Pope Francis pleaded."
@@ -37,6 +35,16 @@ def span(quote: str, gap: float, of: Hit, nth: int = 0) -> Span:
     return Span(of.passage.document_id, start, start + len(quote), gap, 0.0, of.passage.id)
 
 
+class LengthReranker(Reranker):
+    """The longer, the better."""
+
+    def __init__(self) -> None:
+        pass
+
+    def scores(self, question: str, candidates: Sequence[tuple[str, int, int]]) -> list[float]:
+        return [float(end - start) for _, start, end in candidates]
+
+
 def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> None:
     one, two, three = hit("a"), hit("b"), hit("c")
     spans = [
@@ -52,27 +60,27 @@ def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> Non
 def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> None:
     one = hit()
     found = candidates([span("William Spindler", 5, one), span("Pope Francis", 3, one)], [one])
-    known = features(found, [one], [0.25, 0.75])
+    known = features("Who?", found, [one], LengthReranker())
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
-    assert [each["cosine"] for each in known] == [0.25, 0.75]
+    assert [each["reranked"] for each in known] == [16, 12]
 
 
-class CountingEmbedder(Embedder):
-    """Finds each sentence a little farther than the last, and remembers how many it was shown."""
-
-    shown = 0
-
-    def cosines(self, question: str, texts: Sequence[str]) -> list[float]:
-        self.shown += len(texts)
-        return [0.9 - n / 10 for n in range(len(texts))]
+def test_an_answer_is_looked_at_again_in_the_passage_of_its_best_place() -> None:
+    one, two = hit("a"), hit("b", "Then William Spindler spoke.")
+    spans = [span("Pope Francis", 5, one), span("William Spindler", 3, two), span("William Spindler", 2, one)]
+    places = in_passages(candidates(spans, [one, two]), [one, two])
+    assert [text[start:end] for text, start, end in places] == ["Pope Francis", "William Spindler"]
+    assert [text for text, *_ in places] == [one.text, two.text]
 
 
-def test_the_first_different_sentences_are_compared_with_the_question_and_no_others() -> None:
-    embedder = CountingEmbedder()
-    sentences = ["a", "b", "a", "c", "d", "b", "e"]
-    assert cosines("Who?", sentences, embedder) == [0.9, 0.8, 0.9, 0.7, TYPICAL, 0.8, TYPICAL]
-    assert embedder.shown == COMPARED == 3
+def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_than_these() -> None:
+    one = hit("d", "one three five seven eleven thirteen")
+    words = ["thirteen", "one", "three", "five", "eleven", "seven"]
+    found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
+    known = features("Which?", found, [one], LengthReranker())
+    assert [each["reranked"] for each in known] == [8, 3, 5, 4, 2, 2]
+    assert features("Which?", [], [one], LengthReranker()) == []
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=8))
@@ -89,10 +97,13 @@ def test_a_rival_takes_from_an_answers_probability() -> None:
     assert model.probabilities([strong])[0] > model.probabilities([strong, weak])[0] > 0.5
 
 
-def test_the_shipped_model_grows_surer_with_the_gap() -> None:
+def test_the_shipped_model_grows_surer_with_the_logits() -> None:
     model = load_calibration()
-    base = {"retrieval": 1.0, "cosine": 0.5}
-    [low], [high] = (model.probabilities([{**base, "gap": gap, "score": gap}]) for gap in (-8.0, 8.0))
+    base = {"retrieval": 1.0}
+    [low], [high] = (
+        model.probabilities([{**base, **dict.fromkeys(("gap", "score", "reranked"), logits)}])
+        for logits in (-8.0, 8.0)
+    )
     assert low < model.threshold < high
 
 

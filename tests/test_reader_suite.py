@@ -24,20 +24,22 @@ def _question(asked: str, answer: str | None) -> ReadingQuestion:
 
 @given(st.lists(st.tuples(st.sampled_from(["1889", "Paris", None]), st.floats(-9, 9)), min_size=1))
 def test_no_threshold_scores_higher_than_the_best_one(found: list[tuple[str | None, float]]) -> None:
-    readings = [Reading(_question("When?", answer), "1889", gap) for answer, gap in found]
+    readings = [Reading(_question("When?", answer), "1889", claimed) for answer, claimed in found]
 
     best = figures(readings, best_threshold(readings))["f1"]
 
-    others = [figures(readings, threshold)["f1"] for threshold in [np.inf, *(gap for _, gap in found)]]
+    others = [
+        figures(readings, threshold)["f1"] for threshold in [np.inf, *(claimed for _, claimed in found)]
+    ]
     assert best >= max(others) - 1e-9
 
 
 def test_an_answer_below_the_threshold_counts_as_declined() -> None:
     readings = [
-        Reading(_question("When was it finished?", "1889"), "1889", gap=3.0),
-        Reading(_question("Who finished it?", "Gustave Eiffel"), "Eiffel", gap=1.0),
-        Reading(_question("Who painted it?", None), "Gustave Eiffel", gap=-2.0),
-        Reading(_question("How tall is it?", None), "1889", gap=2.0),
+        Reading(_question("When was it finished?", "1889"), "1889", confidence=3.0),
+        Reading(_question("Who finished it?", "Gustave Eiffel"), "Eiffel", confidence=1.0),
+        Reading(_question("Who painted it?", None), "Gustave Eiffel", confidence=-2.0),
+        Reading(_question("How tall is it?", None), "1889", confidence=2.0),
     ]
 
     scored = figures(readings, threshold=0.0)

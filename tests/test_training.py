@@ -20,16 +20,14 @@ from qa.errors import BadQuestion, QAError
 from qa.evaluation.squad import ReadingQuestion, divide, read_set
 from qa.reader.model import WEIGHTS
 from qa.reader.weights import load
+from qa.training import loop
 from qa.training.hardness import hardest, overlap
 from qa.training.noise import MOST_HINTS, hinted, noisy
 from qa.training.switchback import EightBitLinear, in_eight_bits
 from qa.training.train import (
     Config,
     Window,
-    _in_eight_bits,
     _interpolation_base,
-    _keep_config,
-    _rate,
     group_loss,
     read_config,
     train,
@@ -151,7 +149,7 @@ def test_an_unknown_set_of_our_own_is_one_sentence(tmp_path: Path) -> None:
 
 def test_the_rate_rises_stays_level_and_falls_to_nothing() -> None:
     config = Config(warm_up=0.1, decay=0.25)
-    rates = [_rate(step, 100, config) for step in range(100)]
+    rates = [loop.rate(step, 100, config) for step in range(100)]
     assert rates[0] == 0.1
     assert rates[10:76] == [1.0] * 66
     assert rates[75:] == sorted(rates[75:], reverse=True)
@@ -162,12 +160,12 @@ def test_a_run_may_be_made_longer_only_while_its_rate_is_level(tmp_path: Path) -
     for decay, may in ((0.25, True), (1.0, False)):
         out = tmp_path / str(decay)
         out.mkdir()
-        _keep_config(Config(steps=100, decay=decay), out)
+        loop.keep_config(Config(steps=100, decay=decay), out)
         (out / "checkpoint.pt").touch()
         with nullcontext() if may else pytest.raises(QAError, match="run of other settings"):
-            _keep_config(Config(steps=200, decay=decay), out)
+            loop.keep_config(Config(steps=200, decay=decay), out)
         with pytest.raises(QAError, match="run of other settings"):
-            _keep_config(Config(steps=100, decay=decay, seed=1), out)
+            loop.keep_config(Config(steps=100, decay=decay, seed=1), out)
 
 
 def test_products_in_eight_bits_are_close_to_those_in_floats_and_so_are_their_gradients() -> None:
@@ -191,7 +189,7 @@ def test_products_in_eight_bits_are_close_to_those_in_floats_and_so_are_their_gr
 def test_a_run_in_eight_bits_without_a_compiler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(QAError, match=r"no-such-compiler.*eight_bits"):
-        _in_eight_bits(torch.nn.Linear(2, 2))
+        loop.view_in_eight_bits(torch.nn.Linear(2, 2))
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """The reader on public question sets: given the paragraph, and finding it among thousands.
 
-Given the paragraph, the reader alone is measured, as SQuAD measures it; the null threshold is fixed on
-articles held out of training. End to end, the same questions are asked of all the paragraphs at once;
-the distance between the two is what retrieval and the choice among passages cost.
+Given the paragraph, what the product would answer from it is measured as SQuAD measures a reader; the
+threshold is fixed on articles held out of training. End to end, the same questions are asked of all the
+paragraphs at once; the distance between the two is what retrieval and the choice among passages cost.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from qa import confidence
 from qa.engine import QA
 from qa.errors import BadQuestion
 from qa.evaluation import metrics
 from qa.evaluation.questions import sample, write_paragraphs
 from qa.evaluation.report import prepare, write
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
-from qa.reader import Reader
-from qa.types import Passage
+from qa.reader import Reader, Reranker
+from qa.types import Hit, Passage
 
 DEVELOPMENT = "squad_train_v2.0"  # its held-out articles
 DEVELOPMENT_QUESTIONS = 2_000
@@ -43,16 +44,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question and the span that the reader likes best, whether or not it would be given. `gap` is the
-    span's score minus the null score."""
+    """A question and its likeliest answer, whether or not it would be given."""
 
     question: ReadingQuestion
     text: str
-    gap: float
+    confidence: float
 
     def scores(self, threshold: float) -> tuple[float, float]:
-        """(exact match, F1) where spans whose gap is below the threshold are not given."""
-        given = self.text if self.gap >= threshold else None
+        """(exact match, F1) where answers whose confidence is below the threshold are not given."""
+        given = self.text if self.confidence >= threshold else None
         return metrics.exact_match(given, self.question.answers), metrics.f1(given, self.question.answers)
 
 
@@ -66,48 +66,54 @@ def run(
     report = progress or (lambda *_: None)
     development = divide(read_set(_path("train", DEVELOPMENT)))[1]
     few = min(limit or DEVELOPMENT_QUESTIONS, DEVELOPMENT_QUESTIONS)
-    readings = _read(reader, sample(development, few), lambda *n: report("development", *n))
+    given = _GivenParagraph(reader)
+    readings = given.read(sample(development, few), lambda *n: report("development", *n))
     threshold = best_threshold(readings)
     sets: dict[str, Any] = {"development": figures(readings, threshold)}
     slices: dict[str, Any] = {}
     for name in (*SOMETIMES_ANSWERED, *ALWAYS_ANSWERED):
         asked = sample(read_set(_path("eval", name)), limit)
-        readings = _read(reader, asked, lambda *n, name=name: report(name, *n))
+        readings = given.read(asked, lambda *n, name=name: report(name, *n))
         sets[name] = figures(readings, threshold if name in SOMETIMES_ANSWERED else -np.inf)
         if name == END_TO_END:
             slices = by_question_word(readings)
+    weights = [*reader.weights.iterdir(), *given.reranker.weights.iterdir()]
     summary = {
-        "settings": {"reader": reader.fingerprint, "limit": limit},
+        "settings": {
+            "reader": reader.fingerprint,
+            "reranker": given.reranker.fingerprint,
+            "limit": limit,
+        },
         "threshold": threshold if np.isfinite(threshold) else None,
         "sets": sets,
         "slices": {"set": END_TO_END, **slices},
         "end_to_end": end_to_end(reader, sets[END_TO_END], limit, report),
-        "weights_mb": round(sum(f.stat().st_size for f in reader.weights.iterdir()) / 1e6, 1),
+        "weights_mb": round(sum(file.stat().st_size for file in weights) / 1e6, 1),
     }
     write(summary, out)
     return summary
 
 
 def best_threshold(readings: Sequence[Reading]) -> float:
-    """The gap with the highest F1 over the readings, as the official script of SQuAD 2.0 finds it;
-    infinite where it is best to give none."""
-    gaps = np.array([reading.gap for reading in readings])
+    """The confidence with the highest F1 over the readings, as the official script of SQuAD 2.0 finds the
+    null threshold; infinite where it is best to give none."""
+    claimed = np.array([reading.confidence for reading in readings])
     gains = [
         metrics.f1(reading.text, reading.question.answers) - (not reading.question.answers)
         for reading in readings
     ]  # of giving the span rather than declining
-    order = np.argsort(-gaps, kind="stable")
-    gaps, sums = gaps[order], np.cumsum(np.array(gains)[order])
-    last_of_tie = np.append(gaps[1:] != gaps[:-1], True)
+    order = np.argsort(-claimed, kind="stable")
+    claimed, sums = claimed[order], np.cumsum(np.array(gains)[order])
+    last_of_tie = np.append(claimed[1:] != claimed[:-1], True)
     at = int(np.argmax(np.where(last_of_tie, sums, -np.inf)))
-    return float(gaps[at]) if sums[at] > 0 else np.inf
+    return float(claimed[at]) if sums[at] > 0 else np.inf
 
 
 def figures(readings: Sequence[Reading], threshold: float) -> dict[str, Any]:
     """Exact match and F1, over all and over those with an answer, and the share of the rest declined."""
     em, f1 = np.array([reading.scores(threshold) for reading in readings]).T
     answerable = np.array([bool(reading.question.answers) for reading in readings])
-    declined = np.array([reading.gap < threshold for reading in readings])
+    declined = np.array([reading.confidence < threshold for reading in readings])
     return {
         "n": len(readings),
         "exact_match": float(em.mean()),
@@ -238,19 +244,31 @@ def missed_goals(summary: dict[str, Any]) -> list[str]:
     return missed
 
 
-def _read(
-    reader: Reader, questions: Sequence[ReadingQuestion], progress: Callable[[int, int], None]
-) -> list[Reading]:
-    readings = []
-    for number, question in enumerate(questions, start=1):
-        passage = Passage(number, question.id, 0, len(question.context))
-        spans = reader.read(question.question, [(passage, question.context)])
-        text, gap = (
-            (question.context[spans[0].start : spans[0].end], spans[0].gap) if spans else ("", -np.inf)
-        )
-        readings.append(Reading(question, text, gap))
-        progress(number, len(questions))
-    return readings
+class _GivenParagraph:
+    """Answers a question from one paragraph, as `QA.ask` does from the passages that it finds."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.reranker = reader, Reranker(reader=reader.weights)
+        self.calibration = confidence.load_calibration()
+
+    def read(
+        self, questions: Sequence[ReadingQuestion], progress: Callable[[int, int], None]
+    ) -> list[Reading]:
+        readings = []
+        for number, question in enumerate(questions, start=1):
+            readings.append(Reading(question, *self._likeliest(question.question, question.context)))
+            progress(number, len(questions))
+        return readings
+
+    def _likeliest(self, question: str, text: str) -> tuple[str, float]:
+        """The words and their confidence."""
+        hit = Hit(Passage.at("", 0, len(text)), text, 1.0, 1, 1)
+        answers = confidence.candidates(self.reader.read(question, [(hit.passage, text)]), [hit])
+        known = confidence.features(question, answers, [hit], self.reranker)
+        chances = self.calibration.probabilities(known)
+        quotes = [text[best.start : best.end] for best, *_ in answers]
+        found = zip(quotes, chances, strict=True)
+        return max(found, key=lambda answer: answer[1], default=("", -np.inf))
 
 
 def _path(part: str, name: str) -> Path:

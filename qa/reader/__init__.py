@@ -2,5 +2,6 @@
 
 from qa.reader.decode import agreeing, best_spans
 from qa.reader.model import Reader
+from qa.reader.rerank import Reranker
 
-__all__ = ["Reader", "agreeing", "best_spans"]
+__all__ = ["Reader", "Reranker", "agreeing", "best_spans"]

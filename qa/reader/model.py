@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -49,11 +49,7 @@ class Reader:
     @cached_property
     def fingerprint(self) -> str:
         """The first 16 hex digits of the weights' SHA-256."""
-        with (self.weights / "model.safetensors").open("rb") as file:
-            digest = sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        return digest.hexdigest()[:16]
+        return fingerprint(self.weights)
 
     def warm(self) -> None:
         """Load the model now rather than with the first question."""
@@ -97,28 +93,44 @@ class Reader:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer  # noqa: PLC0415
-
-        tokenizer = Tokenizer.from_file(str(self.weights / "tokenizer.json"))
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        return tokenizer
+        return tokenizer_of(self.weights)
 
     @cached_property
     def _model(self) -> Any:
-        import torch  # noqa: PLC0415
-        from transformers.utils import logging  # noqa: PLC0415
+        return encoder(self.weights, "reader")
 
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        # bf16 without native support is up to a hundred times slower than fp32.
-        native = torch.cpu.get_capabilities().get("avx512_bf16", False)
-        try:
-            return load(self.weights, torch.bfloat16 if native else torch.float32)
-        except Exception as error:  # safetensors, JSON and torch each raise their own kinds
-            raise MissingWeights(
-                f"The reader's weights in {self.weights} are damaged ({error}); install the package "
-                "again: pip install --force-reinstall --no-deps ."
-            ) from error
+
+def fingerprint(weights: Path) -> str:
+    """The first 16 hex digits of the SHA-256 of the weights in this folder."""
+    with (weights / "model.safetensors").open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:16]
+
+
+def tokenizer_of(weights: Path) -> Tokenizer:
+    from tokenizers import Tokenizer  # noqa: PLC0415
+
+    tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def encoder(weights: Path, what: str, shared: Path | None = None) -> Any:
+    """The model of these weights in the floating point that is fast here. Raises `MissingWeights` where
+    they are damaged."""
+    import torch  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    # bf16 without native support is up to a hundred times slower than fp32.
+    native = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    try:
+        return load(weights, torch.bfloat16 if native else torch.float32, shared)
+    except Exception as error:  # safetensors, JSON and torch each raise their own kinds
+        raise MissingWeights(
+            f"The {what}'s weights in {weights} are damaged ({error}); install the package "
+            "again: pip install --force-reinstall --no-deps ."
+        ) from error
 
 
 def _encode(tokenizer: Tokenizer, question: str, text: str) -> Iterator[Encoding]:

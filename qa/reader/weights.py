@@ -51,13 +51,16 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def load(folder: Path, dtype: torch.dtype, **settings: float) -> Any:
-    """The model in evaluation mode; `settings` replace those of `config.json`. Files of plain floats are
-    read as well. Raises OSError, ValueError and what safetensors raises where the files are damaged."""
+def load(folder: Path, dtype: torch.dtype, shared: Path | None = None, **settings: Any) -> Any:
+    """The model in evaluation mode; `settings` replace those of `config.json`. What is not in `folder` is
+    read from `shared`, another model's. Files of plain floats are read as well. Raises OSError, ValueError
+    and what safetensors raises where the files are damaged."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import BertConfig, BertForQuestionAnswering  # noqa: PLC0415
 
-    weights = {name: weight.to(dtype) for name, weight in read_tensors(folder / "model.safetensors").items()}
+    weights = read_tensors(shared / "model.safetensors") if shared else {}
+    weights |= read_tensors(folder / "model.safetensors")
+    weights = {name: weight.to(dtype) for name, weight in weights.items()}
     config = BertConfig.from_pretrained(folder, local_files_only=True)
     config.update(settings)
     reader_class: Any = BertForQuestionAnswering

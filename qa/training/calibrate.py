@@ -10,12 +10,10 @@ folder's articles. Scores are cross-validated by folder.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -24,29 +22,15 @@ from numpy.typing import NDArray
 from qa import confidence
 from qa.confidence import FEATURES, Calibration
 from qa.embedder import Embedder
-from qa.engine import PASSAGES_READ
 from qa.evaluation import metrics
-from qa.evaluation.questions import Question, QuestionSet, read_questions, sample, write_paragraphs
-from qa.evaluation.run import quote_right
+from qa.evaluation.questions import QuestionSet, read_questions
 from qa.evaluation.squad import held_out
-from qa.indexing import index_folder
-from qa.kinds import wanted
-from qa.reader import Reader
-from qa.retriever import retrieve
-from qa.store import LocalStore
-from qa.training.negatives import tells
-from qa.training.written import NEWS, divide, question_set, reports
-from qa.types import Citation
-from qa.widening import WIDER
+from qa.reader import Reader, Reranker
+from qa.training import folders
+from qa.training.written import NEWS, divide, reports
 
-PARAGRAPHS_PER_FOLDER = 200
-REPORTS_PER_FOLDER = 20
-QUESTIONS_PER_FOLDER = 160
-SHARE_ANSWERABLE = 0.6
-SHARE_WITHHELD = 0.1  # of a folder's paragraphs
 DECLINED = 0.8  # of the questions without an answer, by the default threshold
 PENALTY = 1e-3  # on the squared weights of standardised features
-SEED = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +54,44 @@ def calibrate(
 
     Raises `BadQuestion` where a file cannot be read. Needs scipy (extra: qa[fit]).
     """
-    folders = [(path.name, folder) for path in sets for folder in _folders(read_questions(path))]
-    folders += [("news", folder) for folder in _report_folders()]
+    sources: list[str] = []
+    asked: list[QuestionSet] = []
+    for path in sets:
+        found = read_questions(path)
+        articles = held_out(folders.article_of(id_) for id_ in found.paragraphs)
+        asked += folders.of_articles(found, articles)
+        sources += [path.name] * (len(asked) - len(sources))
+    asked += folders.of_reports(divide(reports())[1])
+    sources += ["news"] * (len(asked) - len(sources))
     embedder, reader = Embedder(), Reader()
+    reranker = Reranker()
     examples: list[Example] = []
-    for number, (_, folder) in enumerate(folders):
-        examples += _ask_folder(number, folder, embedder, reader)
+    for number, folder in enumerate(asked):
+        examples += _examples(number, folder, embedder, reader, reranker)
         if progress:
-            progress(number + 1, len(folders))
+            progress(number + 1, len(asked))
     fitted = {
         "data": {
             "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in (*sets, NEWS)},
-            "folders": len(folders),
+            "folders": len(asked),
             "questions": len(examples),
-            "seed": SEED,
+            "seed": folders.SEED,
             "reader": reader.fingerprint,
+            "reranker": reranker.fingerprint,
             "embedder": embedder.fingerprint,
         },
-        **fit(examples, [source for source, _ in folders]),
+        **fit(examples, sources),
     }
     out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     return fitted
+
+
+def _examples(
+    number: int, folder: QuestionSet, embedder: Embedder, reader: Reader, reranker: Reranker
+) -> Iterator[Example]:
+    for asked in folders.ask(folder, embedder, reader):
+        known = confidence.features(asked.question.question, asked.answers, asked.hits, reranker)
+        yield Example(number, asked.question.answerable, tuple(known), asked.right)
 
 
 def fit(examples: Sequence[Example], sources: Sequence[str]) -> dict[str, Any]:
@@ -190,114 +191,3 @@ def _fit(examples: Sequence[Example]) -> Calibration:
     found = minimize(loss, np.zeros(len(FEATURES) + 1), jac=True, method="L-BFGS-B").x
     weights = found[:-1] / scale  # the scaling folded in: plain numbers over raw features
     return Calibration(tuple(map(float, weights)), float(found[-1] + weights @ mean), threshold=0.0)
-
-
-def _folders(found: QuestionSet) -> list[QuestionSet]:
-    """Held-out articles, in folders of some 200 paragraphs, with the questions to ask there."""
-    random = Random(SEED)  # noqa: S311 (a sample, no secret)
-    articles: dict[str, list[str]] = {}
-    for id_ in found.paragraphs:
-        articles.setdefault(_article(id_), []).append(id_)
-    here: list[str] = []
-    folders: list[list[str]] = []
-    for title in held_out(articles):
-        here.append(title)
-        if sum(len(articles[name]) for name in here) >= PARAGRAPHS_PER_FOLDER:
-            folders.append(here)
-            here = []
-    about: dict[str, list[Question]] = {title: [] for folder in folders for title in folder}
-    # Unanswerable questions carry no document; SQuAD lists them with their paragraph's others.
-    article = ""
-    for question in found.questions:
-        article = _article(question.documents[0]) if question.documents else article
-        if article in about:
-            about[article].append(question)
-
-    return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
-
-
-def _report_folders() -> list[QuestionSet]:
-    """The news reports that are held out, in folders, with their questions, as many as the others have."""
-    aside = divide(reports())[1]
-    sets = [question_set(aside[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(aside), REPORTS_PER_FOLDER)]
-    return [replace(each, questions=sample(each.questions, QUESTIONS_PER_FOLDER)) for each in sets]
-
-
-def _folder(
-    titles: Sequence[str],
-    articles: Mapping[str, Sequence[str]],
-    about: Mapping[str, Sequence[Question]],
-    paragraphs: Mapping[str, str],
-    random: Random,
-) -> QuestionSet:
-    ids = [id_ for title in titles for id_ in articles[title]]
-    withheld = set(random.sample(ids, round(SHARE_WITHHELD * len(ids))))
-    there = {id_: paragraphs[id_] for id_ in ids if id_ not in withheld}
-    mine = [question for title in titles for question in about[title]]
-    answerable = [question for question in mine if question.answerable and question.documents[0] in there]
-    unanswerable = [
-        [question for question in mine if not question.answerable],
-        [
-            _without_answer(question)
-            for question in mine
-            if question.answerable and question.documents[0] in withheld and not _told(question, there)
-        ],
-        [
-            _without_answer(question)
-            for title in about.keys() - set(titles)
-            for question in about[title]
-            if question.answerable
-        ],
-    ]
-    kinds = [sorted(kind, key=lambda question: question.id) for kind in unanswerable if kind]
-    each = round(QUESTIONS_PER_FOLDER * (1 - SHARE_ANSWERABLE) / max(1, len(kinds)))
-    asked = _sample(answerable, round(QUESTIONS_PER_FOLDER * SHARE_ANSWERABLE), random)
-    for kind in kinds:
-        asked += _sample(kind, each, random)
-    return QuestionSet(tuple(asked), there)
-
-
-def _without_answer(question: Question) -> Question:
-    return replace(question, answerable=False, answers=(), documents=())
-
-
-def _told(question: Question, paragraphs: Mapping[str, str]) -> bool:
-    """Whether other paragraphs hold the answer's words too: then it may be answerable after all."""
-    article = _article(question.documents[0])
-    return any(tells(text, question.answers) for id_, text in paragraphs.items() if _article(id_) == article)
-
-
-def _sample(questions: Sequence[Question], n: int, random: Random) -> list[Question]:
-    return random.sample(list(questions), min(n, len(questions)))
-
-
-def _ask_folder(number: int, folder: QuestionSet, embedder: Embedder, reader: Reader) -> Iterator[Example]:
-    with TemporaryDirectory() as temporary:
-        write_paragraphs(folder.paragraphs, Path(temporary, "documents"))
-        store = LocalStore.create(Path(temporary, "index"), {})
-        index_folder(Path(temporary, "documents"), store, embedder)
-        for question in folder.questions:
-            hits = retrieve(question.question, store, embedder, PASSAGES_READ)
-            spans = reader.read(question.question, [(hit.passage, hit.text) for hit in hits])
-            answers = confidence.candidates(spans, hits)
-            if not answers:
-                continue
-            cited = [
-                Citation(store.document(places[0].document_id), places[0].start, places[0].end)
-                for places in answers
-            ]
-            wider = WIDER.get(wanted(question.question).kind)
-            shown = [wider(citation) for citation in cited] if wider else cited
-            right = tuple(
-                citation.document.id in question.documents and quote_right(citation.quote, question)
-                for citation in shown
-            )
-            sentences = [citation.sentence for citation in cited]
-            cosines = confidence.cosines(question.question, sentences, embedder)
-            known = confidence.features(answers, hits, cosines)
-            yield Example(number, question.answerable, tuple(known), right)
-        store.close()
-
-
-def _article(document_id: str) -> str:
-    return document_id.split("/", 1)[0]

@@ -11,11 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ from qa.evaluation.questions import sample
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
 from qa.reader.weights import load, save
-from qa.training import written
+from qa.training import loop, written
 from qa.training.hardness import hardest
 from qa.training.negatives import mine
 from qa.training.noise import hinted, noisy
@@ -36,7 +34,6 @@ from qa.training.noise import hinted, noisy
 if TYPE_CHECKING:
     import torch
 
-CHECKPOINT = "checkpoint.pt"
 WINDOWS_AT_ONCE = {"cpu": 8, "cuda": 256}  # a processor is slower on what leaves its caches
 
 
@@ -107,7 +104,7 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def train(  # noqa: PLR0915 (one run, told in order)
+def train(
     config: Config,
     out: Path,
     device: str = "cpu",
@@ -123,83 +120,26 @@ def train(  # noqa: PLR0915 (one run, told in order)
     if device == "cuda" and not torch.cuda.is_available():
         raise QAError("No CUDA device was found; train on the processor: qa train … --device cpu")
     out.mkdir(parents=True, exist_ok=True)
-    _keep_config(config, out)
+    loop.keep_config(config, out)
     torch.manual_seed(config.seed)
     questions, others = _material(config, device, out)
     windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
     model = _model(config).to(device).train()
     if device == "cpu":
         model.set_attn_implementation("eager")  # a tenth faster there than the fused attention
-    low_precision = device == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-    reader = _in_eight_bits(model) if config.eight_bits and not low_precision else model
-    trained = [p for p in model.parameters() if p.requires_grad]
     base = _interpolation_base(config, model)
-    mean = [p.detach().clone() for p in trained] if config.averaging else []
-    optimizer = torch.optim.AdamW(
-        trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    per_epoch = -(-len(questions) // config.questions_per_step)
-    steps = min(config.steps or sys.maxsize, per_epoch * config.epochs)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, config))
 
-    begin = 0
-    if (out / CHECKPOINT).is_file():
-        state = torch.load(out / CHECKPOINT, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        torch.set_rng_state(state["random"].cpu())
-        if device == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"].cpu())
-        mean, begin = state["mean"], state["step"]
+    def loss(reader: Any, chosen: Sequence[int], epoch: int) -> tuple[torch.Tensor, int]:
+        asked = [questions[i] for i in chosen]
+        groups = [_group(q, others.get(q.id, Others()), windows, config, epoch) for q in asked]
+        return group_loss(reader, groups, config.shared_normalisation, device)
 
-    started, tokens, loss = time.monotonic(), 0, torch.zeros(())
-    order: list[int] = []
-    for step in range(begin, steps):
-        epoch, at = divmod(step, per_epoch)
-        if not order or at == 0:
-            order = list(range(len(questions)))
-            Random(f"{config.seed} {epoch}").shuffle(order)  # noqa: S311
-        chosen = [questions[i] for i in order[at * config.questions_per_step :][: config.questions_per_step]]
-        groups = [_group(q, others.get(q.id, Others()), windows, config, epoch) for q in chosen]
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=low_precision):
-            loss, count = group_loss(reader, groups, config.shared_normalisation, device)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained, config.clip)
-        optimizer.step()
-        scheduler.step()
-        for average, weight in zip(mean, trained, strict=False):
-            average.lerp_(weight.detach(), 1 - config.averaging)
-        tokens += count
-        if progress and (step % 20 == 0 or step + 1 == steps):
-            progress(step + 1, steps, float(loss.detach()), tokens / (time.monotonic() - started))
-        if (step + 1) % config.checkpoint_steps == 0:
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step + 1,
-                "scheduler": scheduler.state_dict(),
-                "mean": mean,
-                "random": torch.get_rng_state(),
-                "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else torch.get_rng_state(),
-            }
-            torch.save(state, out / "checkpoint.tmp")
-            os.replace(out / "checkpoint.tmp", out / CHECKPOINT)  # noqa: PTH105
-    for average, weight in zip(mean, trained, strict=False):
-        weight.data.copy_(average)
-    for start, weight in zip(base, trained, strict=False):  # Wortsman et al. (CVPR 2022)
+    figures = loop.run(config, out, model, len(questions), loss, device, progress)
+    for start, weight in zip(base, loop.trained(model), strict=False):  # Wortsman et al. (CVPR 2022)
         weight.data.lerp_(start, 1 - config.interpolation)
-
     save(model, out)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(WEIGHTS / name, out / name)
-    figures = {
-        "questions": len(questions),
-        "steps": steps,
-        "loss": float(loss.detach()),
-        "tokens_per_second": round(tokens / max(time.monotonic() - started, 1e-9)),
-    }
     (out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
@@ -232,14 +172,14 @@ def group_loss(
     null = torch.arange(n, device=device)
     zeros = starts.new_zeros(n)
     whole = sum(
-        _logsumexp(torch.cat([x.logsumexp(1), zeros]), torch.cat([of, null]), n) for x in (starts, ends)
+        logsumexp(torch.cat([x.logsumexp(1), zeros]), torch.cat([of, null]), n) for x in (starts, ends)
     )
     rows = [(row, s, e, g) for row, (g, w) in enumerate(flat) for s, e in w.places]
     answered = {g for *_, g in rows}
     none = torch.tensor([g for g in range(n) if g not in answered], device=device, dtype=torch.long)
     where = torch.tensor(rows, device=device, dtype=torch.long).reshape(-1, 4)
     scores = starts[where[:, 0], where[:, 1]] + ends[where[:, 0], where[:, 2]]
-    right = _logsumexp(torch.cat([scores, zeros[: len(none)]]), torch.cat([where[:, 3], none]), n)
+    right = logsumexp(torch.cat([scores, zeros[: len(none)]]), torch.cat([where[:, 3], none]), n)
     return (whole - right).mean(), sum(len(window.ids) for _, window in flat)
 
 
@@ -264,7 +204,7 @@ def _relative_logits(model: Any, windows: Sequence[Window], device: str) -> tupl
     return starts, ends
 
 
-def _logsumexp(values: torch.Tensor, groups: torch.Tensor, n: int) -> torch.Tensor:
+def logsumexp(values: torch.Tensor, groups: torch.Tensor, n: int) -> torch.Tensor:
     """log Σ exp of the values of each group, shape (n,)."""
     top = values.new_zeros(n).scatter_reduce(0, groups, values.detach(), "amax", include_self=False)
     return top + values.new_zeros(n).index_add(0, groups, (values - top[groups]).exp()).log()
@@ -369,7 +309,7 @@ def _model(config: Config) -> Any:
     import torch  # noqa: PLC0415
     from transformers import AutoModelForQuestionAnswering  # noqa: PLC0415
 
-    dropout = {"hidden_dropout_prob": config.dropout, "attention_probs_dropout_prob": 0.0}
+    dropout: dict[str, Any] = {"hidden_dropout_prob": config.dropout, "attention_probs_dropout_prob": 0.0}
     if config.base == "all-MiniLM-L6-v2":
         model = AutoModelForQuestionAnswering.from_pretrained(
             weights_folder(), dtype=torch.float32, local_files_only=True, **dropout
@@ -389,40 +329,3 @@ def _interpolation_base(config: Config, model: Any) -> list[torch.Tensor]:
     if config.interpolation_base:
         model = _model(replace(config, base=config.interpolation_base)).to(model.device)
     return [p.detach().clone() for p in model.parameters() if p.requires_grad]
-
-
-def _in_eight_bits(model: Any) -> Any:
-    """A view of the model, whose weights it shares; compiled, or the rounding would cost what it saves."""
-    import torch  # noqa: PLC0415
-
-    from qa.training.switchback import in_eight_bits  # noqa: PLC0415
-
-    compiler = os.environ.get("CXX", "g++")
-    if not shutil.which(compiler):
-        raise QAError(
-            f"eight_bits needs a C++ compiler, and {compiler} was not found; "
-            "install it, or set eight_bits = false"
-        )
-    in_eight_bits(model)
-    return torch.compile(model, dynamic=True)
-
-
-def _rate(step: int, steps: int, config: Config) -> float:
-    """Rises, stays, falls; the share of the learning rate at this step."""
-    warm = max(1, round(steps * config.warm_up))
-    falling = min(steps - warm, round(steps * config.decay))
-    return min((step + 1) / warm, (steps - step) / max(1, falling), 1.0)
-
-
-def _keep_config(config: Config, out: Path) -> None:
-    """The settings beside the weights; a checkpoint of other settings is not gone on from.
-
-    Only the number of steps may change, and only while the rate is level.
-    """
-    path, kept = out / "run.json", asdict(config)
-    if (out / CHECKPOINT).exists() and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        may_change = {"steps"} if config.decay < 1 else set()
-        if {name for name in kept if kept[name] != before.get(name)} - may_change:
-            raise QAError(f"{out} holds a run of other settings; give a new folder: qa train … --out DIR")
-    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
