@@ -21,7 +21,7 @@ from qa.types import Hit, Span
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
-RERANKED = 4  # of them, the reader's first, looked at again; it takes milliseconds for each
+RERANKED = 3  # of them, the reader's first, looked at again; it takes milliseconds for each
 
 FEATURES = (
     "gap",  # span score minus null score, logits

@@ -79,7 +79,7 @@ def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_tha
     words = ["thirteen", "one", "three", "five", "eleven", "seven"]
     found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
     known = features("Which?", found, [one], LengthReranker())
-    assert [each["reranked"] for each in known] == [8, 3, 5, 4, 2, 2]
+    assert [each["reranked"] for each in known] == [8, 3, 5, 2, 2, 2]
     assert features("Which?", [], [one], LengthReranker()) == []
 
 
