@@ -38,12 +38,7 @@ class Reader:
     def __init__(self, weights: Path = WEIGHTS) -> None:
         """Raises `MissingWeights` where a file of the weights is not there."""
         self.weights = weights
-        for name in ("config.json", "model.safetensors", "tokenizer.json"):
-            if not (weights / name).is_file():
-                raise MissingWeights(
-                    f"The reader's {name} is missing from {weights}; install the package again: "
-                    "pip install --force-reinstall --no-deps ."
-                )
+        require(weights, ("config.json", "model.safetensors", "tokenizer.json"), "reader")
         self._lock = Lock()
 
     @cached_property
@@ -98,6 +93,16 @@ class Reader:
     @cached_property
     def _model(self) -> Any:
         return encoder(self.weights, "reader")
+
+
+def require(weights: Path, names: Sequence[str], what: str) -> None:
+    """Raises `MissingWeights` where one of the files is not in the folder."""
+    for name in names:
+        if not (weights / name).is_file():
+            raise MissingWeights(
+                f"The {what}'s {name} is missing from {weights}; install the package again: "
+                "pip install --force-reinstall --no-deps ."
+            )
 
 
 def fingerprint(weights: Path) -> str:

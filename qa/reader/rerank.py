@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.errors import MissingWeights
-from qa.reader.model import QUESTION_TOKENS, WEIGHTS, encoder, fingerprint, tokenizer_of
+from qa.reader.model import QUESTION_TOKENS, WEIGHTS, encoder, fingerprint, require, tokenizer_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -71,12 +70,7 @@ class Reranker:
     def __init__(self, weights: Path = RERANKER, reader: Path = WEIGHTS) -> None:
         """Raises `MissingWeights` where a file of the weights is not there."""
         self.weights, self._reader = weights, reader
-        for name in ("config.json", "model.safetensors"):
-            if not (weights / name).is_file():
-                raise MissingWeights(
-                    f"The re-ranker's {name} is missing from {weights}; install the package again: "
-                    "pip install --force-reinstall --no-deps ."
-                )
+        require(weights, ("config.json", "model.safetensors"), "re-ranker")
         self._lock = Lock()
 
     @cached_property
