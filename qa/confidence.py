@@ -98,9 +98,8 @@ def features(
     question: str, answers: Sequence[Sequence[Span]], hits: Sequence[Hit], reranker: Reranker
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
-    places = in_passages(answers, hits)
-    reranked = reranker.scores(question, places[:RERANKED])
-    reranked += [min(reranked) - 1] * (len(places) - len(reranked)) if reranked else []
+    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits))
+    reranked += [min(reranked, default=0.0) - 1] * (len(answers) - len(reranked))
     scores = {hit.passage.id: hit.score for hit in hits}
     return [
         {

@@ -248,7 +248,7 @@ class _GivenParagraph:
     """Answers a question from one paragraph, as `QA.ask` does from the passages that it finds."""
 
     def __init__(self, reader: Reader) -> None:
-        self.reader, self.reranker = reader, Reranker(reader=reader.weights)
+        self.reader, self.reranker = reader, Reranker()
         self.calibration = confidence.load_calibration()
 
     def read(

@@ -3,7 +3,8 @@
 The reader weighs every span of a passage at once; which of its best ones answers is easier to tell with
 one of them in view (RECONSIDER: span-focused cross-attention; Iyer et al., NAACL 2021). The re-ranker
 is the reader's encoder trained on: its candidate has a token type of its own, and its score is the
-reader's, start plus end logit relative to [CLS]. It shares the reader's word embeddings.
+reader's, start plus end logit relative to [CLS]. It shares the shipped
+reader's word embeddings.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from qa.reader.model import QUESTION_TOKENS, WEIGHTS, encoder, fingerprint, require, tokenizer_of
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer
 
 RERANKER = WEIGHTS.with_name("reranker")
@@ -64,12 +66,25 @@ def batch(marked: Sequence[Marked]) -> tuple[NDArray[np.int64], NDArray[np.int64
     return ids, types, mask
 
 
+def span_scores(model: Any, marked: Sequence[Marked]) -> torch.Tensor:
+    """Start plus end logit of each candidate, relative to [CLS]; of shape (candidates,)."""
+    import torch  # noqa: PLC0415
+
+    ids, types, mask = (torch.from_numpy(array) for array in batch(marked))
+    output = model(input_ids=ids, token_type_ids=types, attention_mask=mask)
+    starts, ends = output.start_logits.float(), output.end_logits.float()  # (candidates, width)
+    rows = torch.arange(len(marked))
+    first, last = torch.tensor([(each.first, each.last) for each in marked]).T
+    scores: torch.Tensor = starts[rows, first] - starts[:, 0] + ends[rows, last] - ends[:, 0]
+    return scores
+
+
 class Reranker:
     """Scores candidates. The model is loaded with the first question; threads may share one."""
 
-    def __init__(self, weights: Path = RERANKER, reader: Path = WEIGHTS) -> None:
+    def __init__(self, weights: Path = RERANKER) -> None:
         """Raises `MissingWeights` where a file of the weights is not there."""
-        self.weights, self._reader = weights, reader
+        self.weights = weights
         require(weights, ("config.json", "model.safetensors"), "re-ranker")
         self._lock = Lock()
 
@@ -91,18 +106,13 @@ class Reranker:
             return []
         with self._lock, torch.inference_mode():
             marked = [mark(self._tokenizer, question, *candidate) for candidate in candidates]
-            ids, types, mask = (torch.from_numpy(array) for array in batch(marked))
-            output = self._model(input_ids=ids, token_type_ids=types, attention_mask=mask)
-            starts, ends = output.start_logits.float(), output.end_logits.float()  # (candidates, width)
-            return [
-                float(starts[row, each.first] - starts[row, 0] + ends[row, each.last] - ends[row, 0])
-                for row, each in enumerate(marked)
-            ]
+            scores: list[float] = span_scores(self._model, marked).tolist()
+            return scores
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return tokenizer_of(self._reader)
+        return tokenizer_of(WEIGHTS)
 
     @cached_property
     def _model(self) -> Any:
-        return encoder(self.weights, "re-ranker", shared=self._reader)
+        return encoder(self.weights, "re-ranker", shared=WEIGHTS)

@@ -24,7 +24,7 @@ from qa.evaluation.questions import QuestionSet, sample
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader import Reader
 from qa.reader.model import WEIGHTS, tokenizer_of
-from qa.reader.rerank import TOKEN_TYPES, Marked, batch, mark
+from qa.reader.rerank import TOKEN_TYPES, Marked, mark, span_scores
 from qa.reader.weights import read_tensors, write_tensors
 from qa.training import folders, loop, written
 from qa.training.noise import hinted, noisy
@@ -143,7 +143,7 @@ def group_loss(model: Any, groups: Sequence[Sequence[tuple[Marked, bool]]]) -> t
     flat.sort(key=lambda item: len(item[1].ids))  # those of like length read together: little padding
     scores = torch.cat(
         [
-            _scores(model, [marked for _, marked, _ in flat[i : i + AT_ONCE]])
+            span_scores(model, [marked for _, marked, _ in flat[i : i + AT_ONCE]])
             for i in range(0, len(flat), AT_ONCE)
         ]
     )
@@ -158,22 +158,9 @@ def group_loss(model: Any, groups: Sequence[Sequence[tuple[Marked, bool]]]) -> t
     return (whole - chosen).mean(), sum(len(marked.ids) for _, marked, _ in flat)
 
 
-def _scores(model: Any, marked: Sequence[Marked]) -> torch.Tensor:
-    """Start plus end logit of each candidate, relative to [CLS]; of shape (candidates,)."""
-    import torch  # noqa: PLC0415
-
-    ids, types, mask = (torch.from_numpy(array) for array in batch(marked))
-    output = model(input_ids=ids, token_type_ids=types, attention_mask=mask)
-    starts, ends = output.start_logits.float(), output.end_logits.float()
-    rows = torch.arange(len(marked))
-    first, last = (torch.tensor([getattr(each, at) for each in marked]) for at in ("first", "last"))
-    scores: torch.Tensor = starts[rows, first] - starts[:, 0] + ends[rows, last] - ends[:, 0]
-    return scores
-
-
 def _asked(item: Item, settings: Settings, random: Random) -> str:
     question = noisy(item.question, random) if random.random() < settings.noise else item.question
-    if item.candidates and random.random() < settings.hints:
+    if random.random() < settings.hints:
         shown = item.candidates[0]
         question = hinted(question, shown.text, [c.text[c.start : c.end] for c in item.candidates], random)
     return question
