@@ -14,7 +14,7 @@ from threading import Event
 from time import perf_counter
 from types import TracebackType
 
-from qa import confidence, definitions, extracts, kinds, widening
+from qa import confidence, definitions, extracts, kinds, names, widening
 from qa.conversation import Resolver
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
@@ -234,6 +234,9 @@ class QA:
                     for places in definitions.definitions(wanted.about, self.store, documents)
                 ]
                 return _of(base, said[0], said[1 : 1 + MOST_ALTERNATIVES]) if said else None
+            if wanted.kind == "list" and wanted.about and self._threshold(min_confidence) <= names.CONFIDENCE:
+                listed = names.named(wanted.about, self.store, documents)
+                return _listed(base, *listed) if listed else None
             look_up = {"overview": extracts.overview, "mentions": extracts.mentions}.get(wanted.kind)
             found = look_up(wanted.about, self.store, documents) if look_up else None
         except KeyError:  # of `Store.document`
@@ -339,6 +342,11 @@ def _of(base: Answer, best: Alternative, others: Sequence[Alternative]) -> Answe
         citations=best.citations,
         alternatives=tuple(others),
     )
+
+
+def _listed(base: Answer, names_: tuple[Citation, ...], note: str) -> Answer:
+    best = Alternative(names_[0].quote, names.CONFIDENCE, names_)
+    return replace(_of(base, best, ()), note=note, items=names_ if len(names_) > 1 else ())
 
 
 def update(

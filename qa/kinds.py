@@ -19,7 +19,8 @@ Kind = Literal["fact", "explanation", "list", "yes/no", "definition", "overview"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`about`: what is to be defined, summed up or searched for, as the question has it; may be empty."""
+    """`about`: what is to be defined, summed up or searched for, as the question has it, or of what names
+    are to be listed; may be empty."""
 
     kind: Kind
     about: str = ""
@@ -152,6 +153,12 @@ _MENTIONS = re.compile(
     r"|(?:search for|find (?:everything|anything|all) (?:about|on)|anything (?:about|on)"
     r"|everything (?:about|on)) (?P<h>.+)"
 )
+_NAMES = re.compile(
+    r"(?:which|what|(?:list|name|give|show|find)(?: me)?(?: all)?)(?: of)?(?: (?:the|these|those))?"
+    r" (?P<about>.+?)"
+    r"(?: (?:that|which|who))?(?: (?:are|were|have been))? (?:named|mentioned|identified)"
+    rf"(?: (?:by name|here|in (?:the|these|those|my|all|your) {_DOCUMENTS}))*"
+)
 _NO_QUESTION = re.compile(
     r"(?i:tell me|anything|something) (?i:more )?(?i:about) (?P<a>.+)"
     r"|(?P<b>[\w'.&-]+|[A-Z][\w'.&-]*(?: [A-Z][\w'.&-]*)+)"
@@ -227,6 +234,8 @@ def wanted(question: str) -> Wanted:
             return Wanted("overview", _as_written(about, question))
     if (found := _DEFINED.fullmatch(written) or _NAMED.fullmatch(written)) and (about := _a_name(found)):
         return Wanted("definition", about)
+    if (found := _NAMES.fullmatch(plain)) and re.search(_PLURAL, found["about"]):
+        return Wanted("list", _as_written(found["about"], question))
     for kind, rule in _RULES:
         if rule.fullmatch(plain):
             return Wanted(kind)

@@ -13,7 +13,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
 MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
-MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.widening"}
+MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.names", "qa.widening"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
 
 MAY_IMPORT = {
