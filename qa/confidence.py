@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa.errors import MissingWeights
-from qa.reader import Reranker, agreeing
+from qa.reader import Place, Reranker, agreeing
 from qa.types import Hit, Span
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
@@ -84,21 +84,27 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
     return [[span for span in group if span is group[0] or span.gap > 0] for group in groups]
 
 
-def in_passages(answers: Sequence[Sequence[Span]], hits: Sequence[Hit]) -> list[tuple[str, int, int]]:
-    """The best place of each answer within its passage: (the passage's text, start, end)."""
+def in_passages(
+    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], titles: Mapping[str, str]
+) -> list[Place]:
+    """The best place of each answer within its passage; `titles` of the documents, by their ids."""
     by_id = {hit.passage.id: hit for hit in hits}
     found = []
     for best, *_ in answers:
-        hit = by_id[best.passage_id]
-        found.append((hit.text, best.start - hit.passage.start, best.end - hit.passage.start))
+        hit, title = by_id[best.passage_id], titles[best.document_id]
+        found.append(Place(title, hit.text, best.start - hit.passage.start, best.end - hit.passage.start))
     return found
 
 
 def features(
-    question: str, answers: Sequence[Sequence[Span]], hits: Sequence[Hit], reranker: Reranker
+    question: str,
+    answers: Sequence[Sequence[Span]],
+    hits: Sequence[Hit],
+    titles: Mapping[str, str],
+    reranker: Reranker,
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
-    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits))
+    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits, titles))
     reranked += [min(reranked, default=0.0) - 1] * (len(answers) - len(reranked))
     scores = {hit.passage.id: hit.score for hit in hits}
     return [

@@ -264,7 +264,8 @@ class QA:
             [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
             for places in answers
         ]
-        known = confidence.features(asked_as, answers, hits, self.reranker)
+        titles = {document_id: source.title for document_id, source in sources.items()}
+        known = confidence.features(asked_as, answers, hits, titles, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":
             found = widening.side_by_side(found)

@@ -17,7 +17,7 @@ from qa.confidence import (
     load_calibration,
 )
 from qa.errors import MissingWeights
-from qa.reader import Reranker
+from qa.reader import Place, Reranker
 from qa.types import Hit, Passage, Span
 
 TEXT = "Spokesman William Spindler told AFP. William Spindler wrote. Pope Francis pleaded."
@@ -41,8 +41,8 @@ class LengthReranker(Reranker):
     def __init__(self) -> None:
         pass
 
-    def scores(self, question: str, candidates: Sequence[tuple[str, int, int]]) -> list[float]:
-        return [float(end - start) for _, start, end in candidates]
+    def scores(self, question: str, candidates: Sequence[Place]) -> list[float]:
+        return [float(place.end - place.start) for place in candidates]
 
 
 def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> None:
@@ -60,7 +60,7 @@ def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> Non
 def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> None:
     one = hit()
     found = candidates([span("William Spindler", 5, one), span("Pope Francis", 3, one)], [one])
-    known = features("Who?", found, [one], LengthReranker())
+    known = features("Who?", found, [one], {"d": "D"}, LengthReranker())
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
     assert [each["reranked"] for each in known] == [16, 12]
@@ -69,18 +69,18 @@ def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> Non
 def test_an_answer_is_looked_at_again_in_the_passage_of_its_best_place() -> None:
     one, two = hit("a"), hit("b", "Then William Spindler spoke.")
     spans = [span("Pope Francis", 5, one), span("William Spindler", 3, two), span("William Spindler", 2, one)]
-    places = in_passages(candidates(spans, [one, two]), [one, two])
-    assert [text[start:end] for text, start, end in places] == ["Pope Francis", "William Spindler"]
-    assert [text for text, *_ in places] == [one.text, two.text]
+    places = in_passages(candidates(spans, [one, two]), [one, two], {"a": "One", "b": "Two"})
+    assert [p.text[p.start : p.end] for p in places] == ["Pope Francis", "William Spindler"]
+    assert [(p.title, p.text) for p in places] == [("One", one.text), ("Two", two.text)]
 
 
 def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_than_these() -> None:
     one = hit("d", "one three five seven eleven thirteen")
     words = ["thirteen", "one", "three", "five", "eleven", "seven"]
     found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
-    known = features("Which?", found, [one], LengthReranker())
+    known = features("Which?", found, [one], {"d": "D"}, LengthReranker())
     assert [each["reranked"] for each in known] == [8, 3, 5, 2, 2, 2]
-    assert features("Which?", [], [one], LengthReranker()) == []
+    assert features("Which?", [], [one], {}, LengthReranker()) == []
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=8))

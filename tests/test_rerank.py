@@ -2,6 +2,8 @@
 
 import math
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,9 +16,9 @@ from safetensors.torch import load_file
 from qa.errors import MissingWeights
 from qa.reader import Reranker
 from qa.reader.model import WEIGHTS, tokenizer_of
-from qa.reader.rerank import AFTER, BEFORE, MARKED, RERANKER, Marked, batch, mark
+from qa.reader.rerank import AFTER, BEFORE, MARKED, RERANKER, TITLE_TOKENS, Marked, Place, batch, mark
 from qa.training.folders import REPORTS_PER_FOLDER as FOLDER
-from qa.training.rerank import Settings, collect, group_loss, train
+from qa.training.rerank import Candidate, Settings, collect, group_loss, learned_from, train
 from qa.training.written import NewsReport, ReportQuestion
 
 TEXT = (
@@ -26,36 +28,45 @@ TEXT = (
 TOKENIZER = tokenizer_of(WEIGHTS)
 
 
-def candidate(quote: str) -> tuple[str, int, int]:
+def candidate(quote: str, title: str = "Dinghy in distress") -> Place:
     at = TEXT.index(quote)
-    return TEXT, at, at + len(quote)
+    return Place(title, TEXT, at, at + len(quote))
 
 
-@given(st.integers(0, 119), st.integers(1, 30), st.text(max_size=600))
+@given(st.integers(0, 119), st.integers(1, 30), st.text(max_size=600), st.text(max_size=200))
 @settings(max_examples=60, deadline=None)
 def test_the_candidate_is_marked_where_it_stands_whatever_is_cut_off(
-    at: int, length: int, question: str
+    at: int, length: int, question: str, title: str
 ) -> None:
     words = [f"word{n}" for n in range(120)]
     chosen = words[at : at + length]
     text = " ".join(words)
     start = text.index(f"{chosen[0]} ") if at < 119 else text.index("word119")
-    found = mark(TOKENIZER, question, text, start, start + len(" ".join(chosen)))
+    found = mark(TOKENIZER, question, Place(title, text, start, start + len(" ".join(chosen))))
 
     marked = [i for i, kind in enumerate(found.types) if kind == MARKED]
     assert marked == list(range(found.first, found.last + 1))
     assert TOKENIZER.decode(found.ids[found.first : found.last + 1]) == " ".join(chosen)
-    assert len(found.ids) == len(found.types) <= 128 + 3 + BEFORE + len(marked) + AFTER
+    assert len(found.ids) == len(found.types) <= 128 + 4 + TITLE_TOKENS + BEFORE + len(marked) + AFTER
     assert found.ids[0] == TOKENIZER.token_to_id("[CLS]")
     assert found.ids[-1] == TOKENIZER.token_to_id("[SEP]")
 
 
 def test_what_is_padded_is_masked() -> None:
-    short, long = (mark(TOKENIZER, "Who?", *candidate(quote)) for quote in ("AFP", "Giusi Nicolini"))
+    short, long = (mark(TOKENIZER, "Who?", candidate(quote)) for quote in ("AFP", "Giusi Nicolini"))
     ids, types, mask = batch([short, long])
     assert ids.shape == types.shape == mask.shape == (2, max(len(short.ids), len(long.ids)))
     assert mask.sum(axis=1).tolist() == [len(short.ids), len(long.ids)]
     assert not ids[mask == 0].any()
+
+
+def test_the_title_stands_between_the_question_and_the_passage() -> None:
+    plain, titled = (mark(TOKENIZER, "Who?", candidate("AFP", title)) for title in ("", "Help at sea…"))
+    extra = TOKENIZER.encode("help at sea", add_special_tokens=False).ids
+    behind = plain.ids.index(TOKENIZER.token_to_id("[SEP]")) + 1
+    assert titled.ids == [*plain.ids[:behind], *extra, *plain.ids[behind:]]
+    assert titled.types == [*plain.types[:behind], *[0] * len(extra), *plain.types[behind:]]
+    assert (titled.first, titled.last) == (plain.first + len(extra), plain.last + len(extra))
 
 
 @pytest.mark.slow
@@ -117,6 +128,19 @@ def test_the_loss_is_that_of_choosing_a_right_candidate_or_none_where_none_is() 
     assert tokens == 4 + 6 + 4 + 4 + 9
 
 
+def test_where_only_a_later_candidate_is_right_it_is_learned_from_in_the_last_ones_place() -> None:
+    def found(*right: bool) -> list[Candidate]:
+        return [Candidate(Place("", str(number), 0, 1), each) for number, each in enumerate(right)]
+
+    def texts(candidates: Sequence[Candidate]) -> list[str]:
+        return [each.place.text for each in candidates]
+
+    assert texts(learned_from(found(False, False, False, True, True), 3)) == ["0", "1", "3"]
+    assert texts(learned_from(found(False, True, False, True), 3)) == ["0", "1", "2"]
+    assert texts(learned_from(found(False, False, False, False), 3)) == ["0", "1", "2"]
+    assert texts(learned_from(found(False), 3)) == ["0"]
+
+
 def report(number: int) -> NewsReport:
     text = TEXT.replace("AFP", f"Daily {number}")
     who = ReportQuestion(f"Who told Daily {number}?", "who", ((text.index("William"), text.index(" told")),))
@@ -134,7 +158,9 @@ def test_what_is_learned_from_is_found_once_and_the_weights_lack_what_the_reader
     items = collect(config, tmp_path)
     told, missed = items[:2]
     assert (told.question[:14], missed.question) == ("Who told Daily", "Who told Reuters?")
-    assert any(c.right and "Spindler" in c.text[c.start : c.end] for c in told.candidates)
+    right = next(each.place for each in told.candidates if each.right)
+    assert "Spindler" in right.text[right.start : right.end]
+    assert right.title.startswith("Spokesman William Spindler told")
     assert not any(c.right for c in missed.candidates)
 
     kept = tmp_path / "candidates.jsonl"
@@ -145,4 +171,12 @@ def test_what_is_learned_from_is_found_once_and_the_weights_lack_what_the_reader
     train(items[:6], config, tmp_path)
     stored = load_file(tmp_path / "model.safetensors")
     assert not any("word_embeddings" in name for name in stored)
-    assert Reranker(tmp_path).scores("Who told AFP?", [candidate("William Spindler")])
+    place = candidate("William Spindler")
+    first = Reranker(tmp_path).scores("Who told AFP?", [place])
+
+    again = replace(config, begin_with=str(tmp_path), steps=1, learning_rate=0.0)
+    train(items[:6], again, tmp_path / "again")
+    assert Reranker(tmp_path / "again").scores("Who told AFP?", [place]) == pytest.approx(first, abs=0.05)
+    away = replace(again, learning_rate=0.1, interpolation=0.0, interpolation_base=str(tmp_path))
+    train(items[:6], away, tmp_path / "back")
+    assert Reranker(tmp_path / "back").scores("Who told AFP?", [place]) == pytest.approx(first, abs=0.05)

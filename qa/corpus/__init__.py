@@ -2,7 +2,7 @@
 
 from qa.corpus.clean import hidden_ranges
 from qa.corpus.dates import relative_dates
-from qa.corpus.load import Found, load, sha256, walk
+from qa.corpus.load import Found, load, sha256, title_of, walk
 from qa.corpus.split import passages, sentences
 from qa.types import Skipped
 
@@ -15,5 +15,6 @@ __all__ = [
     "relative_dates",
     "sentences",
     "sha256",
+    "title_of",
     "walk",
 ]

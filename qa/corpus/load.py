@@ -133,7 +133,7 @@ def load(found: Found) -> Document:
         date, date_source = stated
     return Document(
         id=found.id,
-        title=_shorten(content.title or _headline(text) or _opening(text, readable) or found.path.name),
+        title=_shorten(content.title) if content.title else title_of(text, readable) or found.path.name,
         text=text,
         path=str(found.path),
         sha256=new_sha256(data).hexdigest(),
@@ -144,6 +144,11 @@ def load(found: Found) -> Document:
         url=content.url,
         date_source=date_source,
     )
+
+
+def title_of(text: str, readable: Sequence[Range] | None = None) -> str:
+    """The text's headline, or where it has none its opening sentence, of its `readable` ranges."""
+    return _shorten(_headline(text) or _opening(text, sentences(text, ()) if readable is None else readable))
 
 
 def _headline(text: str) -> str | None:
@@ -160,8 +165,8 @@ def _headline(text: str) -> str | None:
     return line
 
 
-def _opening(text: str, readable: Sequence[Range]) -> str | None:
-    return text[slice(*readable[0])] if readable else None
+def _opening(text: str, readable: Sequence[Range]) -> str:
+    return text[slice(*readable[0])] if readable else ""
 
 
 def _shorten(title: str) -> str:

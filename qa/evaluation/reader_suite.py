@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from qa import confidence
+from qa.corpus import title_of
 from qa.engine import QA
 from qa.errors import BadQuestion
 from qa.evaluation import metrics
@@ -264,7 +265,7 @@ class _GivenParagraph:
         """The words and their confidence."""
         hit = Hit(Passage.at("", 0, len(text)), text, 1.0, 1, 1)
         answers = confidence.candidates(self.reader.read(question, [(hit.passage, text)]), [hit])
-        known = confidence.features(question, answers, [hit], self.reranker)
+        known = confidence.features(question, answers, [hit], {"": title_of(text)}, self.reranker)
         chances = self.calibration.probabilities(known)
         quotes = [text[best.start : best.end] for best, *_ in answers]
         found = zip(quotes, chances, strict=True)

@@ -1,10 +1,10 @@
 """A second look at the reader's candidates: each one marked, in its own surroundings, and scored again.
 
 The reader weighs every span of a passage at once; which of its best ones answers is easier to tell with
-one of them in view (RECONSIDER: span-focused cross-attention; Iyer et al., NAACL 2021). The re-ranker
-is the reader's encoder trained on: its candidate has a token type of its own, and its score is the
-reader's, start plus end logit relative to [CLS]. It shares the shipped
-reader's word embeddings.
+one of them in view (RECONSIDER: span-focused cross-attention; Iyer et al., NAACL 2021), and under the
+title of its document, which tells whom or what the passage is about. The re-ranker is the reader's
+encoder trained on: its candidate has a token type of its own, and its score is the reader's, start plus
+end logit relative to [CLS]. It shares the shipped reader's word embeddings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,24 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 RERANKER = WEIGHTS.with_name("reranker")
-BEFORE, AFTER = 48, 24  # tokens of the passage that are read beside a candidate
+TITLE_TOKENS = 16
+BEFORE, AFTER = 40, 24  # tokens of the passage that are read beside a candidate
 MARKED = 2  # token type of a candidate's tokens
 TOKEN_TYPES = 3
 
 
+class Place(NamedTuple):
+    """A candidate: `text[start:end]`, of a document of this title."""
+
+    title: str
+    text: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """[CLS] question [SEP] words before, candidate, words after [SEP]."""
+    """[CLS] question [SEP] title [SEP] words before, candidate, words after [SEP]."""
 
     ids: list[int]
     types: list[int]
@@ -41,19 +51,21 @@ class Marked:
     last: int
 
 
-def mark(tokenizer: Tokenizer, question: str, text: str, start: int, end: int) -> Marked:
-    """A question with one candidate, `text[start:end]`."""
-    head = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
-    body = tokenizer.encode(text, add_special_tokens=False)
-    inside = [i for i, (a, b) in enumerate(body.offsets) if a < end and b > start]
+def mark(tokenizer: Tokenizer, question: str, place: Place) -> Marked:
+    """A question with one candidate."""
+    asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
+    title = tokenizer.encode(place.title.removesuffix("…"), add_special_tokens=False).ids[:TITLE_TOKENS]
+    body = tokenizer.encode(place.text, add_special_tokens=False)
+    inside = [i for i, (a, b) in enumerate(body.offsets) if a < place.end and b > place.start]
     first, last = inside[0], inside[-1]
     begin = max(0, first - BEFORE)
     piece = body.ids[begin : last + 1 + AFTER]
     cls, sep = tokenizer.encode("").ids
-    shift = len(head) + 2 - begin
-    types = [0] * (len(head) + 2) + [1] * (len(piece) + 1)
+    head = [cls, *asked, sep, *title, sep]
+    shift = len(head) - begin
+    types = [0] * len(head) + [1] * (len(piece) + 1)
     types[first + shift : last + 1 + shift] = [MARKED] * (last - first + 1)
-    return Marked([cls, *head, sep, *piece, sep], types, first + shift, last + shift)
+    return Marked([*head, *piece, sep], types, first + shift, last + shift)
 
 
 def batch(marked: Sequence[Marked]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -98,14 +110,14 @@ class Reranker:
         with self._lock:
             _ = self._model, self._tokenizer
 
-    def scores(self, question: str, candidates: Sequence[tuple[str, int, int]]) -> list[float]:
-        """How well each candidate (passage, start, end in it) answers, in logits; 0: as well as none."""
+    def scores(self, question: str, candidates: Sequence[Place]) -> list[float]:
+        """How well each candidate answers, in logits; 0: as well as none."""
         import torch  # noqa: PLC0415
 
         if not candidates:
             return []
         with self._lock, torch.inference_mode():
-            marked = [mark(self._tokenizer, question, *candidate) for candidate in candidates]
+            marked = [mark(self._tokenizer, question, candidate) for candidate in candidates]
             scores: list[float] = span_scores(self._model, marked).tolist()
             return scores
 

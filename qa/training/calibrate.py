@@ -90,7 +90,9 @@ def _examples(
     number: int, folder: QuestionSet, embedder: Embedder, reader: Reader, reranker: Reranker
 ) -> Iterator[Example]:
     for asked in folders.ask(folder, embedder, reader):
-        known = confidence.features(asked.question.question, asked.answers, asked.hits, reranker)
+        known = confidence.features(
+            asked.question.question, asked.answers, asked.hits, asked.titles, reranker
+        )
         yield Example(number, asked.question.answerable, tuple(known), asked.right)
 
 

@@ -47,6 +47,11 @@ class Asked:
     cited: list[Citation]
     right: tuple[bool, ...]
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Of the documents that are cited, by their ids."""
+        return {citation.document.id: citation.document.title for citation in self.cited}
+
 
 def ask(folder: QuestionSet, embedder: Embedder, reader: Reader, k: int = PASSAGES_READ) -> Iterator[Asked]:
     """Index the folder for the while, and ask its questions in their order; those for which no passage

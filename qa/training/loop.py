@@ -59,6 +59,12 @@ def trained(model: Any) -> list[torch.Tensor]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def move_back(model: Any, start: Sequence[torch.Tensor], share: float) -> None:
+    """Leave this share of what was learnt since the weights were `start` (Wortsman et al., CVPR 2022)."""
+    for before, weight in zip(start, trained(model), strict=True):
+        weight.data.lerp_(before, 1 - share)
+
+
 def run(
     config: Schedule,
     out: Path,

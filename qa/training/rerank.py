@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from qa import confidence
+from qa.corpus import title_of
 from qa.embedder import Embedder
 from qa.evaluation.metrics import says
 from qa.evaluation.questions import QuestionSet, sample
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader import Reader
 from qa.reader.model import WEIGHTS, tokenizer_of
-from qa.reader.rerank import TOKEN_TYPES, Marked, mark, span_scores
+from qa.reader.rerank import TOKEN_TYPES, Marked, Place, mark, span_scores
 from qa.reader.weights import read_tensors, write_tensors
 from qa.training import folders, loop, written
 from qa.training.noise import hinted, noisy
@@ -47,11 +48,12 @@ class Settings:
 
     base: str  # the reader that finds the candidates and that is trained on; but for the SHARED weights,
     # which are the shipped reader's. What it has learnt by heart teaches nothing: it should not know
+    begin_with: str = ""  # a re-ranker to train on, rather than the base
     reports_from: int = 0  # the reports from this number on
     news: int = 260  # questions of each folder of reports
     squad: int = 6_000  # questions of SQuAD's, each with its own paragraph
     passages: int = 5  # of the folder, read for a question
-    candidates: int = 6  # learned from, at most
+    candidates: int = 4  # learned from, at most
     epochs: int = 2
     questions_per_step: int = 32
     learning_rate: float = 5e-5
@@ -62,6 +64,8 @@ class Settings:
     averaging: float = 0.0
     noise: float = 0.1
     hints: float = 0.1
+    interpolation: float = 1.0  # share of the trained weights in what is written; the rest is
+    interpolation_base: str = ""  # another re-ranker's
     eight_bits: bool = True
     seed: int = 13
     steps: int = 0
@@ -72,9 +76,7 @@ class Settings:
 class Candidate:
     """A span of a passage, in characters, and whether it answers."""
 
-    text: str
-    start: int
-    end: int
+    place: Place
     right: bool
 
 
@@ -93,20 +95,22 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     loop.keep_config(settings, out)
     torch.manual_seed(settings.seed)
-    model = new_model(Path(settings.base))
+    model = new_model(Path(settings.base), Path(settings.begin_with) if settings.begin_with else None)
     tokenizer = tokenizer_of(WEIGHTS)
 
     def loss(reranker: Any, chosen: Sequence[int], epoch: int) -> tuple[torch.Tensor, int]:
         groups = []
         for i in chosen:
             random = Random(f"{settings.seed} {epoch} {i}")  # noqa: S311
-            question, found = _asked(items[i], settings, random), items[i].candidates[: settings.candidates]
-            groups.append(
-                [(mark(tokenizer, question, each.text, each.start, each.end), each.right) for each in found]
-            )
+            question = _asked(items[i], settings, random)
+            found = learned_from(items[i].candidates, settings.candidates)
+            groups.append([(mark(tokenizer, question, each.place), each.right) for each in found])
         return group_loss(reranker, groups)
 
     figures = loop.run(settings, out, model, len(items), loss, "cpu", progress)
+    if settings.interpolation < 1:
+        other = new_model(Path(settings.base), Path(settings.interpolation_base))
+        loop.move_back(model, loop.trained(other), settings.interpolation)
     own = {name: weight for name, weight in model.state_dict().items() if name not in SHARED}
     write_tensors(own, out / "model.safetensors")
     model.config.save_pretrained(out)
@@ -114,16 +118,27 @@ def train(
     return figures
 
 
-def new_model(base: Path) -> Any:
-    """The reader with a third token type, which begins near that of the passage."""
+def learned_from(candidates: Sequence[Candidate], most: int) -> tuple[Candidate, ...]:
+    """The first ones, and where none of them is right, the first that is, in the last one's place."""
+    first, rest = tuple(candidates[:most]), candidates[most:]
+    if any(each.right for each in first):
+        return first
+    right = next((each for each in rest if each.right), None)
+    return (*first[:-1], right) if right else first
+
+
+def new_model(base: Path, begin_with: Path | None = None) -> Any:
+    """The reader with a third token type, which begins near that of the passage; or a re-ranker that
+    there is."""
     import torch  # noqa: PLC0415
     from transformers import BertConfig, BertForQuestionAnswering  # noqa: PLC0415
 
-    weights = read_tensors(base / "model.safetensors")
+    weights = read_tensors((begin_with or base) / "model.safetensors")
     shipped = read_tensors(WEIGHTS / "model.safetensors")
     weights |= {name: shipped[name] for name in SHARED}
-    types = weights[TOKEN_TYPE_WEIGHTS]  # (2, 384)
-    weights[TOKEN_TYPE_WEIGHTS] = torch.cat([types, types[1:] + 0.02 * torch.randn_like(types[1:])])
+    types = weights[TOKEN_TYPE_WEIGHTS]
+    if len(types) < TOKEN_TYPES:  # (2, 384)
+        weights[TOKEN_TYPE_WEIGHTS] = torch.cat([types, types[1:] + 0.02 * torch.randn_like(types[1:])])
     config = BertConfig.from_pretrained(WEIGHTS, local_files_only=True)
     config.update({"type_vocab_size": TOKEN_TYPES})
     model: Any = BertForQuestionAnswering
@@ -161,8 +176,9 @@ def group_loss(model: Any, groups: Sequence[Sequence[tuple[Marked, bool]]]) -> t
 def _asked(item: Item, settings: Settings, random: Random) -> str:
     question = noisy(item.question, random) if random.random() < settings.noise else item.question
     if random.random() < settings.hints:
-        shown = item.candidates[0]
-        question = hinted(question, shown.text, [c.text[c.start : c.end] for c in item.candidates], random)
+        places = [candidate.place for candidate in item.candidates]
+        said = [place.text[place.start : place.end] for place in places]
+        question = hinted(question, places[0].text, said, random)
     return question
 
 
@@ -201,7 +217,10 @@ def read_items(path: Path) -> list[Item]:
     with path.open(encoding="utf-8") as lines:
         found = [item for line in lines for item in json.loads(line)]
     return [
-        Item(item["question"], tuple(Candidate(**each) for each in item["candidates"]))
+        Item(
+            item["question"],
+            tuple(Candidate(Place(*each["place"]), each["right"]) for each in item["candidates"]),
+        )
         for item in found
         if item["candidates"]
     ]
@@ -209,8 +228,8 @@ def read_items(path: Path) -> list[Item]:
 
 def _in_folder(folder: QuestionSet, embedder: Embedder, reader: Reader, passages: int) -> Iterator[Item]:
     for asked in folders.ask(folder, embedder, reader, passages):
-        places = confidence.in_passages(asked.answers, asked.hits)
-        found = [Candidate(*place, right) for place, right in zip(places, asked.right, strict=True)]
+        places = confidence.in_passages(asked.answers, asked.hits, asked.titles)
+        found = [Candidate(place, right) for place, right in zip(places, asked.right, strict=True)]
         yield Item(asked.question.question, tuple(found))
 
 
@@ -221,10 +240,8 @@ def _in_paragraphs(questions: Sequence[ReadingQuestion], reader: Reader) -> Iter
         text = question.context
         hit = Hit(Passage.at(question.id, 0, len(text)), text, 1.0, 1, 1)
         answers = confidence.candidates(reader.read(question.question, [(hit.passage, text)]), [hit])
-        places = confidence.in_passages(answers, [hit])
-        found = [
-            Candidate(text, start, end, says(text[start:end], question.answers)) for _, start, end in places
-        ]
+        places = confidence.in_passages(answers, [hit], {question.id: title_of(text)})
+        found = [Candidate(place, says(text[place.start : place.end], question.answers)) for place in places]
         yield Item(question.question, tuple(found))
 
 

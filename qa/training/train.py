@@ -135,8 +135,8 @@ def train(
         return group_loss(reader, groups, config.shared_normalisation, device)
 
     figures = loop.run(config, out, model, len(questions), loss, device, progress)
-    for start, weight in zip(base, loop.trained(model), strict=False):  # Wortsman et al. (CVPR 2022)
-        weight.data.lerp_(start, 1 - config.interpolation)
+    if base:
+        loop.move_back(model, base, config.interpolation)
     save(model, out)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(WEIGHTS / name, out / name)
@@ -328,4 +328,4 @@ def _interpolation_base(config: Config, model: Any) -> list[torch.Tensor]:
         return []
     if config.interpolation_base:
         model = _model(replace(config, base=config.interpolation_base)).to(model.device)
-    return [p.detach().clone() for p in model.parameters() if p.requires_grad]
+    return [weight.detach().clone() for weight in loop.trained(model)]
