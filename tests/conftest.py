@@ -52,6 +52,16 @@ def seeds_qa(seeds_index: Path) -> Iterator[QA]:
         yield qa
 
 
+@pytest.fixture(scope="module")
+def qa(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QA]:
+    """The documents that a module has as TEXTS, by their names, indexed."""
+    folder = tmp_path_factory.mktemp("texts")
+    for name, text in request.module.TEXTS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with QA.build(folder, tmp_path_factory.mktemp("index")) as qa:
+        yield qa
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium."""

@@ -17,14 +17,6 @@ TEXTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def qa(tmp_path_factory: pytest.TempPathFactory) -> QA:
-    folder = tmp_path_factory.mktemp("texts")
-    for name, text in TEXTS.items():
-        (folder / name).write_text(text)
-    return QA.build(folder, tmp_path_factory.mktemp("index"))
-
-
 @pytest.mark.parametrize(
     ("question", "defining"),
     [
