@@ -72,7 +72,8 @@ def named(
         return None
     shown = f"; the first {MOST_NAMES} are shown" if len(names) > MOST_NAMES else ""
     number = "1 name stands" if len(names) == 1 else f"{len(names)} names stand"
-    return tuple(names[:MOST_NAMES]), f"“{about}”: {number} beside these words{shown}."
+    which = "these words" if " " in about else "this word"
+    return tuple(names[:MOST_NAMES]), f"“{about}”: {number} beside {which}{shown}."
 
 
 _OF_ONE = (False, True, True, True, True)  # which of the forms have the sort in the singular
