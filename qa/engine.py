@@ -234,17 +234,24 @@ class QA:
                     for places in definitions.definitions(wanted.about, self.store, documents)
                 ]
                 return _of(base, said[0], said[1 : 1 + MOST_ALTERNATIVES]) if said else None
-            if wanted.kind == "list" and wanted.about and self._threshold(min_confidence) <= names.CONFIDENCE:
-                listed = names.named(wanted.about, self.store, documents)
-                return _listed(base, *listed) if listed else None
             look_up = {"overview": extracts.overview, "mentions": extracts.mentions}.get(wanted.kind)
+            named = wanted.kind == "list" and wanted.about
+            if named and self._threshold(min_confidence) <= names.CONFIDENCE:
+                look_up = names.named
             found = look_up(wanted.about, self.store, documents) if look_up else None
         except KeyError:  # of `Store.document`
             raise _Changed from None
         if found is None:
             return None
         citations, note = found
-        return replace(base, text=citations[0].quote, confidence=1.0, citations=citations, note=note)
+        return replace(
+            base,
+            text=citations[0].quote,
+            confidence=names.CONFIDENCE if named else 1.0,
+            citations=citations,
+            note=note,
+            items=citations if named and len(citations) > 1 else (),
+        )
 
     def _decide(
         self,
@@ -343,11 +350,6 @@ def _of(base: Answer, best: Alternative, others: Sequence[Alternative]) -> Answe
         citations=best.citations,
         alternatives=tuple(others),
     )
-
-
-def _listed(base: Answer, names_: tuple[Citation, ...], note: str) -> Answer:
-    best = Alternative(names_[0].quote, names.CONFIDENCE, names_)
-    return replace(_of(base, best, ()), note=note, items=names_ if len(names_) > 1 else ())
 
 
 def update(

@@ -42,11 +42,10 @@ def named(
     whose = re.match(r"(?:[A-Z][\w’'-]*\s+)*", sort)[0]  # type: ignore[index]
     sort, needed = sort.removeprefix(whose), _stems(" ".join([whose, *where]))
     hits = [id_ for id_, _ in store.search_lexical(sort, MOST_PASSAGES, documents)]
-    passages = [passage for passage, _ in store.passages(hits)]
-    sources = {id_: store.document(id_) for id_ in {passage.document_id for passage in passages}}
+    passages = store.passages(hits)
+    sources = {id_: store.document(id_) for id_ in {passage.document_id for passage, _ in passages}}
     written: dict[str, set[str]] = {}
-    for passage in passages:
-        text = sources[passage.document_id].text[passage.start : passage.end]
+    for _, text in passages:
         for word in _WORD.findall(text.casefold()):
             written.setdefault(stem(word), set()).add(word)
 
@@ -55,14 +54,14 @@ def named(
         words = [sorted(written.get(stem(word), ())) for word in _WORD.findall(kind)]
         if not words or not all(words):
             continue
-        forms = [
-            re.compile(form) for form in _forms(r"[\s-]".join(f"(?:{'|'.join(same)})" for same in words))
-        ]
-        for passage in passages:
+        any_number, *of_one = map(
+            re.compile, _forms(r"[\s-]".join(f"(?:{'|'.join(same)})" for same in words))
+        )
+        for passage, _ in passages:
             document = sources[passage.document_id]
-            for form, one in zip(forms, _OF_ONE, strict=True):
+            for form in (any_number, *of_one):
                 for match in form.finditer(document.text, passage.start, passage.end):
-                    if one and match["sort"].casefold() == kind:
+                    if form in of_one and match["sort"].casefold() == kind:
                         continue
                     for place in _each(document, *match.span("names")):
                         if needed <= _stems(place.sentence):
@@ -76,11 +75,9 @@ def named(
     return tuple(names[:MOST_NAMES]), f"“{about}”: {number} beside {which}{shown}."
 
 
-_OF_ONE = (False, True, True, True, True)  # which of the forms have the sort in the singular
-
-
 def _forms(sort: str) -> Iterator[str]:
-    """Patterns in which the group `names` is one name, or several."""
+    """Patterns in which the group `names` is one name; in the first, where the sort may be in the plural,
+    also several."""
     sort = rf"(?<![\w’'-])(?P<sort>(?i:{sort}))\b"
     described = rf"(?:{_ONE})?(?:(?!{_NO_NOUN}\b)[\w’'-]+{_GAP}){{0,3}}{sort}(?!{_GAP}[A-Z])"
     of = rf"(?:{_GAP}(?:of|for){_GAP}(?:the{_GAP})?{_NAME})?"
