@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, Route, ViewportSize, expect
 
 from qa.engine import QA
 from qa.errors import BadIndex, QAError
@@ -97,6 +97,29 @@ def test_a_source_opens_and_closes_by_keyboard(browser: Browser, chat_url: str) 
         assert is_in_view(page, "#source-pane mark.cited", "#source-pane .text")
         page.keyboard.press("Escape")
         expect(link).to_be_focused()
+
+
+def test_a_source_that_comes_late_lets_the_visitor_go_on_typing(browser: Browser, chat_url: str) -> None:
+    with visit(browser, chat_url) as page:
+        link = ask(page, ANSWERED).locator("a.cite").first
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            if "show_source" in (route.request.post_data or ""):
+                held.append(route)
+            else:
+                route.continue_()
+
+        page.route("**/component_server/", hold)
+        link.click()
+        field = page.get_by_label("Your question")
+        field.press_sequentially("Who ask")
+        assert len(held) == 1
+        held[0].continue_()
+        expect(page.locator("#source-pane mark.cited")).to_be_visible()
+        expect(field).to_be_focused()
+        page.keyboard.type("ed?")
+        expect(field).to_have_value("Who asked?")
 
 
 def test_a_starter_question_is_asked_by_a_click_and_answered(browser: Browser, chat_url: str) -> None:

@@ -32,6 +32,7 @@ async function open(link) {
   if (!cited) return;
   opener = link;
   const turn = ++latest;
+  const focused = document.activeElement;
   document.querySelectorAll("a.cite[aria-current]").forEach((a) => a.removeAttribute("aria-current"));
   link.setAttribute("aria-current", "true");
   pane.setAttribute("aria-busy", "true");
@@ -52,7 +53,8 @@ async function open(link) {
   const text = content.querySelector(".text");
   const mark = content.querySelector("mark.cited");
   if (!text) return;
-  text.focus({ preventScroll: true });
+  // Not if the visitor has gone on meanwhile: whoever types the next question goes on typing.
+  if ([focused, document.body].includes(document.activeElement)) text.focus({ preventScroll: true });
   if (mark) {
     const offset = mark.getBoundingClientRect().top - text.getBoundingClientRect().top;
     text.scrollTop += offset - text.clientHeight / 3;
@@ -141,7 +143,7 @@ async function step(by) {
   if (!links[here + by]) return;
   await open(links[here + by]);
   const next = content.querySelector(by > 0 ? ".next" : ".previous");
-  if (next && !next.disabled) next.focus();
+  if (next && !next.disabled && pane.contains(document.activeElement)) next.focus();
 }
 
 function close() {
