@@ -29,14 +29,13 @@ from qa.reader.rerank import TOKEN_TYPES, Marked, Place, mark, span_scores
 from qa.reader.weights import read_tensors, write_tensors
 from qa.training import folders, loop, written
 from qa.training.noise import hinted, noisy
-from qa.training.train import logsumexp
+from qa.training.train import SHARED, logsumexp
 from qa.types import Hit, Passage
 
 if TYPE_CHECKING:
     import torch
 
 SET = "squad_train_v2.0"
-SHARED = ("bert.embeddings.word_embeddings.weight", "bert.embeddings.position_embeddings.weight")
 TOKEN_TYPE_WEIGHTS = "bert.embeddings.token_type_embeddings.weight"  # noqa: S105
 AT_ONCE = 24  # candidates
 PART = 500  # questions of SQuAD that are kept at a time

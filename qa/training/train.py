@@ -34,6 +34,9 @@ from qa.training.noise import hinted, noisy
 if TYPE_CHECKING:
     import torch
 
+SHARED = ("bert.embeddings.word_embeddings.weight", "bert.embeddings.position_embeddings.weight")
+"""The weights of the reader that the re-ranker has too."""
+NEAREST_BESIDE = 4  # passages: those of the same report, and of the others about its affair
 WINDOWS_AT_ONCE = {"cpu": 8, "cuda": 256}  # a processor is slower on what leaves its caches
 
 
@@ -46,7 +49,8 @@ class Config:
     base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
     most: dict[str, int] = field(default_factory=dict)  # questions of a set, evenly spaced; else all
     written: dict[str, int] = field(default_factory=dict)  # news, reworded: how often in an epoch
-    beside: int = 1  # other passages of its report that a question about the news is read with
+    reports_from: int = 0  # the news reports from this number on
+    beside: int = 1  # of the passages nearest to a question about the news, those that it is read with
     epochs: int = 2
     questions_per_step: int = 32
     learning_rate: float = 1e-4
@@ -64,7 +68,7 @@ class Config:
     averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
     interpolation: float = 1.0  # share of the trained weights in what is written, others have the rest:
     interpolation_base: str = ""  # a folder of reader weights; empty: the base
-    freeze_embeddings: bool = False
+    freeze_embeddings: bool = False  # of words and positions, which the re-ranker shares
     eight_bits: bool = False  # where there is no bf16: products of 8-bit integers (qa/training/switchback.py)
     seed: int = 13
     limit: int = 0  # questions; 0: all
@@ -262,7 +266,7 @@ def _material(config: Config, device: str, out: Path) -> tuple[list[ReadingQuest
     """All questions of an epoch; and by their ids, what is read beside them."""
     questions = _questions(config)
     others = _negatives(config, questions, device, out)
-    for asked, beside in _written(config):
+    for asked, beside in _written(config, device, out):
         questions += asked
         others |= beside
     return questions, others
@@ -280,19 +284,27 @@ def _questions(config: Config) -> list[ReadingQuestion]:
     return questions
 
 
-def _written(config: Config) -> Iterator[tuple[list[ReadingQuestion], dict[str, Others]]]:
+def _written(
+    config: Config, device: str, out: Path
+) -> Iterator[tuple[list[ReadingQuestion], dict[str, Others]]]:
     """Our own questions, as often as an epoch has them; each repeat has ids of its own."""
     for name, times in config.written.items():
+        beside: dict[str, list[str]] = {}
         if name == "news":
-            questions, beside = written.reading_questions(written.divide(written.reports())[0])
+            questions = written.reading_questions(_reports(config))
+            beside = mine(questions, device, out / "beside.json", NEAREST_BESIDE)
         else:
             originals = read_set(data_folder() / "train" / f"{config.held_out}.json.gz")
-            questions, beside = written.reworded(divide(originals)[0]), {}
+            questions = written.reworded(divide(originals)[0])
         for number in range(times):
             yield (
                 [replace(question, id=f"{question.id}~{number}") for question in questions],
                 {f"{id_}~{number}": Others(config.beside, texts) for id_, texts in beside.items()},
             )
+
+
+def _reports(config: Config) -> list[written.NewsReport]:
+    return written.divide(written.reports()[config.reports_from :])[0]
 
 
 def _negatives(
@@ -317,8 +329,8 @@ def _model(config: Config) -> Any:
     else:
         model = load(Path(config.base), torch.float32, **dropout)
     if config.freeze_embeddings:
-        for parameter in model.get_input_embeddings().parameters():
-            parameter.requires_grad_(False)
+        for name in SHARED:
+            model.get_parameter(name).requires_grad_(False)
     return model
 
 

@@ -20,7 +20,6 @@ from qa.embedder import Embedder
 from qa.errors import QAError
 from qa.evaluation.questions import Question, QuestionSet
 from qa.evaluation.squad import ReadingQuestion
-from qa.training.negatives import tells
 from qa.types import Document, Range
 
 NEWS = Path(__file__).parent / "questions" / "news.jsonl"
@@ -74,11 +73,10 @@ def divide(found: Sequence[NewsReport]) -> tuple[list[NewsReport], list[NewsRepo
     return [r for r in found if r.id not in aside], [r for r in found if r.id in aside]
 
 
-def reading_questions(found: Iterable[NewsReport]) -> tuple[list[ReadingQuestion], dict[str, list[str]]]:
-    """The questions, each with the passage that answers it or comes nearest; and by their ids, the report's
-    other passages, which do not answer it. What stands in no passage as a whole is left out."""
+def reading_questions(found: Iterable[NewsReport]) -> list[ReadingQuestion]:
+    """The questions, each with the passage that answers it or comes nearest. What stands in no passage as a
+    whole is left out."""
     questions: list[ReadingQuestion] = []
-    beside: dict[str, list[str]] = {}
     for report in found:
         whole = Document(report.id, "", report.text, report.id, "", sentences=sentences(report.text, ()))
         parts = [(part.start, part.end) for part in passages(whole, _count_tokens)]
@@ -92,16 +90,12 @@ def reading_questions(found: Iterable[NewsReport]) -> tuple[list[ReadingQuestion
                 continue
             start, end = parts[own]
             places = tuple((a - start, b - start) for a, b in inside[own]) if asked.places else ()
-            question = ReadingQuestion(
-                f"{report.id}-{number}", asked.question, report.text[start:end], report.id, places
+            questions.append(
+                ReadingQuestion(
+                    f"{report.id}-{number}", asked.question, report.text[start:end], report.id, places
+                )
             )
-            questions.append(question)
-            beside[question.id] = [
-                report.text[a:b]
-                for i, (a, b) in enumerate(parts)
-                if i != own and not (asked.places and tells(report.text[a:b], question.answers))
-            ]
-    return questions, beside
+    return questions
 
 
 def question_set(found: Iterable[NewsReport]) -> QuestionSet:
