@@ -25,6 +25,20 @@ def test_nearly_every_question_is_taken_for_what_it_asks(kept_aside: bool) -> No
     assert figures["harmed"] <= 0.02, figures["confused"]
 
 
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Which defence ministers spoke about the exercise?", "list"),
+        ("Which fire chiefs told of the blaze?", "list"),
+        ("Which clergymen took part?", "list"),
+        ("Which minister told reporters about the exercise?", "fact"),
+        ("What speaks against the dam?", "fact"),
+    ],
+)
+def test_several_of_a_sort_are_a_list_whatever_they_did(question: str, kind: kinds.Kind) -> None:
+    assert kinds.wanted(question).kind == kind
+
+
 @given(st.text(max_size=200))
 def test_any_text_has_a_kind(question: str) -> None:
     assert kinds.wanted(question).kind in get_args(kinds.Kind)

@@ -63,6 +63,21 @@ def test_a_question_is_read_with_the_passage_that_answers_it_or_comes_nearest() 
     assert "Ann Reed" in missed.context
 
 
+def test_a_question_whose_answers_stand_apart_is_read_with_the_passage_of_each_and_asked_once() -> None:
+    filler = "The inspectors walked along the water and wrote down what they saw there that day. " * 20
+    text = f"The Tern carried grain. {filler}\n\nThe Heron carried sand. {filler}"
+    first, second = text.index("The Tern"), text.index("The Heron")
+    places = ((first, first + len("The Tern")), (second, second + len("The Heron")))
+    ships = NewsReport("a1a", text, (ReportQuestion("Which ships came?", "list", places),))
+    gull = NewsReport("a1b", "The Gull lay idle.", (ReportQuestion("Which ships came?", "list", ((0, 8),)),))
+    read = reading_questions([ships, gull])
+    assert [question.answers for question in read] == [("The Tern",), ("The Heron",), ("The Gull",)]
+    assert len({question.id for question in read}) == len(read)
+    (asked,) = question_set([ships, gull]).questions
+    assert asked.answers == ("The Tern", "The Heron", "The Gull")
+    assert asked.documents == ("a1a.txt", "a1b.txt")
+
+
 def test_the_reports_are_asked_end_to_end_as_documents() -> None:
     asked = question_set([REPORT])
     assert asked.paragraphs == {"quays.txt": TEXT}

@@ -74,48 +74,48 @@ def divide(found: Sequence[NewsReport]) -> tuple[list[NewsReport], list[NewsRepo
 
 
 def reading_questions(found: Iterable[NewsReport]) -> list[ReadingQuestion]:
-    """The questions, each with the passage that answers it or comes nearest. What stands in no passage as a
-    whole is left out."""
+    """The questions, each with the passage that answers it or comes nearest; one whose answers stand in
+    several passages, as the items of a list may, with each of them. What stands in no passage as a whole is
+    left out."""
     questions: list[ReadingQuestion] = []
     for report in found:
         whole = Document(report.id, "", report.text, report.id, "", sentences=sentences(report.text, ()))
         parts = [(part.start, part.end) for part in passages(whole, _count_tokens)]
         for number, asked in enumerate(report.questions, start=1):
-            wanted = asked.places or ((asked.near,) if asked.near else ())
-            inside = [
-                [place for place in wanted if start <= place[0] and place[1] <= end] for start, end in parts
-            ]
-            own = next((i for i, places in enumerate(inside) if places), None)
-            if own is None:
-                continue
-            start, end = parts[own]
-            places = tuple((a - start, b - start) for a, b in inside[own]) if asked.places else ()
-            questions.append(
-                ReadingQuestion(
-                    f"{report.id}-{number}", asked.question, report.text[start:end], report.id, places
-                )
-            )
+            left = set(asked.places or ((asked.near,) if asked.near else ()))
+            for part, (start, end) in enumerate(parts):
+                inside = sorted(place for place in left if start <= place[0] and place[1] <= end)
+                left.difference_update(inside)
+                if inside:
+                    places = tuple((a - start, b - start) for a, b in inside) if asked.places else ()
+                    id_ = f"{report.id}-{number}-{part}"
+                    text = report.text[start:end]
+                    questions.append(ReadingQuestion(id_, asked.question, text, report.id, places))
     return questions
 
 
 def question_set(found: Iterable[NewsReport]) -> QuestionSet:
-    """The reports as documents and what is asked of them, as `qa eval` asks it."""
-    return QuestionSet(
-        tuple(
-            Question(
+    """The reports as documents and what is asked of them, as `qa eval` asks it. A question with answers in
+    several reports, as the items of a list may stand, is asked once."""
+    found = list(found)
+    asked: dict[str, Question] = {}
+    for report in found:
+        for number, each in enumerate(report.questions, start=1):
+            one = Question(
                 f"{report.id}-{number}",
-                asked.question,
-                asked.kind.replace("yes-no", "yes/no"),
-                bool(asked.places),
-                tuple(dict.fromkeys(report.text[start:end] for start, end in asked.places)),
-                (f"{report.id}.txt",) if asked.places else (),
-                near_miss=not asked.places,
+                each.question,
+                each.kind.replace("yes-no", "yes/no"),
+                bool(each.places),
+                tuple(dict.fromkeys(report.text[start:end] for start, end in each.places)),
+                (f"{report.id}.txt",) if each.places else (),
+                near_miss=not each.places,
             )
-            for report in found
-            for number, asked in enumerate(report.questions, start=1)
-        ),
-        {f"{report.id}.txt": report.text for report in found},
-    )
+            if other := asked.get(each.question):
+                one = replace(
+                    other, answers=other.answers + one.answers, documents=other.documents + one.documents
+                )
+            asked[each.question] = one
+    return QuestionSet(tuple(asked.values()), {f"{report.id}.txt": report.text for report in found})
 
 
 def reworded(originals: Iterable[ReadingQuestion], path: Path = REWORDED) -> list[ReadingQuestion]:
