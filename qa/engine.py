@@ -302,7 +302,7 @@ class QA:
             # Another part of the sentence that answers is no different answer.
             if other.confidence >= LIKELY_ENOUGH_TO_SHOW and other.citations[0].sentence_range != sentence
         ]
-        items = widening.listed(found, threshold) if wanted.kind == "list" else ()
+        items = widening.listed(found) if wanted.kind == "list" else ()
         return replace(_of(base, found[0], others), items=items)
 
     def _threshold(self, min_confidence: float | None) -> float:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from qa.kinds import Kind
 from qa.types import Alternative, Citation
 
+LISTED_FROM = 0.3  # of the likeliest item's confidence: of lists whose items stand apart, most are then whole
+
 # Atomic and looked for near the quote alone: a long line of names would take for ever.
 _AROUND = 600  # characters
 _NAME = (
@@ -70,16 +72,17 @@ def side_by_side(found: Sequence[Alternative]) -> list[Alternative]:
     return [replace(each, confidence=each.confidence / (each.confidence + none)) for each in found]
 
 
-def listed(found: Sequence[Alternative], threshold: float) -> tuple[Citation, ...]:
-    """The items of the likeliest answer; where that is a single one, the other single ones that are likely
-    enough and of its sort. None where that makes no more than one."""
+def listed(found: Sequence[Alternative]) -> tuple[Citation, ...]:
+    """The items of the likeliest answer; where that is a single one, the other single ones that are nearly
+    as likely and of its sort. None where that makes no more than one."""
     whole = items(found[0].citations[0])
     if whole:
         return whole
     places = [found[0].citations[0]]
     for other in found[1:]:
         item = other.citations[0]
-        alike = other.confidence >= threshold and not items(item) and _sort(item) == _sort(places[0])
+        likely = other.confidence >= LISTED_FROM * found[0].confidence
+        alike = likely and not items(item) and _sort(item) == _sort(places[0])
         if alike and not any(_within(item, place) or _within(place, item) for place in places):
             places.append(item)
     return tuple(places) if len(places) > 1 else ()

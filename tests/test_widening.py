@@ -80,13 +80,13 @@ def test_a_list_is_gathered_from_the_places_that_are_likely_enough_and_of_its_so
         ("children", 0.4),
         ("Kerry", 0.1),
     )
-    assert [item.quote for item in widening.listed(found, 0.36)] == ["The Moskva", "FGS Bonn"]
-    assert widening.listed(found[:1], 0.36) == ()
+    assert [item.quote for item in widening.listed(found)] == ["The Moskva", "FGS Bonn"]
+    assert widening.listed(found[:1]) == ()
 
 
 def test_an_enumeration_is_the_whole_list() -> None:
     found = answers(SHIPS, ("FGS Bonn and the Argos", 0.6), ("The Moskva", 0.5))
-    assert [item.quote for item in widening.listed(found, 0.36)] == ["FGS Bonn", "the Argos"]
+    assert [item.quote for item in widening.listed(found)] == ["FGS Bonn", "the Argos"]
 
 
 def test_answers_side_by_side_share_no_probability() -> None:
