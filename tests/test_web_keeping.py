@@ -365,12 +365,10 @@ def test_next_questions_are_answered_and_none_repeats_what_was_asked(seeds_qa: Q
 def test_suggestions_are_made_anew_when_the_index_changes(tmp_path: Path) -> None:
     folder = tmp_path / "documents"
     folder.mkdir()
-    (folder / "a.txt").write_text(
-        "Denmark agreed to the plan on Monday, Danish Finance Minister Jon Hale told reporters in Aarhus.\n"
-    )
+    (folder / "a.txt").write_text("The bridge of Stenfoss was designed by Lena Arkwright in the year 1902.\n")
     with QA.build(folder, tmp_path / "index") as qa:
         suggestions = Suggestions(qa)
-        assert suggestions.starters().result(60) == ("Who is the Danish Finance Minister?",)
+        assert suggestions.starters().result(60) == ("By whom was the bridge of Stenfoss designed?",)
         (tmp_path / "b.txt").write_text("The treaty of Aldmoor was signed by Mira Voss in the old town.\n")
         qa.add([tmp_path / "b.txt"])
         assert len(suggestions.starters().result(60)) == 2
