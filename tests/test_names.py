@@ -13,7 +13,9 @@ TEXTS = {
     "b.txt": "Union is glad\n\n"
     "Rana Osei is the interior minister of Dorn. Ellin's 'Sea Lark' pilot ship brought her. In June, "
     "ministers of ten countries will meet. The Dornish ship Morning Star was late; Mayor Lee Wood waited, "
-    "with the harbour master Ann Shaw. No ship\nStands still.\n",
+    "with the harbour master Ann Shaw. No ship\nStands still. The port's spokesman, Otto Krain, told "
+    "spokesmen so, and the Union's spokeswoman, Mira Voss, agreed. At Aldmoor, the interior minister dined. "
+    "All dined in Port Brae, the minister too.\n",
 }
 
 
@@ -26,6 +28,8 @@ TEXTS = {
         ("Which Dornish ships are named?", ["Morning Star"]),
         ("What ships of Ellin are mentioned?", ["Sea Lark"]),
         ("Which mayors and harbour masters are named?", ["Lee Wood", "Ann Shaw"]),
+        ("Which spokesmen are named?", ["Otto Krain"]),
+        ("Which spokesmen and spokeswomen are named?", ["Otto Krain", "Mira Voss"]),
     ],
 )
 def test_the_names_of_a_sort_are_gathered_from_all_documents(
