@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from qa.words import FUNCTION_WORDS
+from qa.words import FUNCTION_WORDS, IRREGULAR_PASTS
 
 Kind = Literal["fact", "explanation", "list", "yes/no", "definition", "overview", "mentions", "talk"]
 
@@ -171,11 +171,6 @@ _PLURAL = (
     r"(?!(?:is|was|has|does|happens|makes|causes|leads|explains|means|says|speaks|prevents|lies|this|his|news|series|times)\b)"
     r"[\w'-]*[^\Wsui]s\b|[\w'-]*(?:people|men|women|children)\b"
 )
-_IRREGULAR = (
-    r"(?:took|made|came|left|met|won|lost|said|gave|sent|spoke|told|saw|heard|found|held|kept|stood|sat|went|ran|got"
-    r"|built|bought|sold|paid|spent|brought|began|became|fell|rose|grew|wrote|drew|flew|drove|led|fought|bore|broke"
-    r"|chose|knew|felt|put|set|cut|hit|shut)"
-)
 _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|\d+)"
 _OF_WHICH = r"(?:(?:in|from|to|at|with|by|for) )?(?:which|what)"
 _LIST = re.compile(
@@ -184,7 +179,9 @@ _LIST = re.compile(
     rf"|{_OF_WHICH}(?: {_NUMBER}| other)? (?:{_PLURAL}) .+"
     rf"|{_OF_WHICH}(?: (?!{_AUXILIARY}\b|the\b|an?\b|of\b)[\w'-]+){{1,3}}? (?:{_PLURAL}) "
     rf"(?:(?:in|of|from|on|at|and) (?:(?!{_AUXILIARY}\b)[\w'-]+ ){{1,5}}?)?"
-    rf"(?:{_AUXILIARY}|\w+ed|{_IRREGULAR}|take|belong|live|make|come|leave|speak|stand|go|keep|want) .+"
+    rf"(?:{_AUXILIARY}|\w+ed|{IRREGULAR_PASTS}|spoke|heard|kept|stood|sat|ran|bought|drew"
+    rf"|flew|drove|fought|bore|felt|cut|hit|shut|take|belong|live|make|come|leave|speak|stand|go|keep"
+    rf"|want) .+"
     rf"|which of (?:the|these|those) (?!{_NUMBER}\b)(?:[\w'-]+ )?(?:{_PLURAL}) .+"
     rf"|(?:what|who) (?:all )?(?:are|were) the [\w'-]+(?: [\w'-]+)*|who (?:all|else) .+"
     r"|who (?:attended|took part in|was present at|participated in) .+"

@@ -67,9 +67,7 @@ def named(
                     if form in of_one and match["sort"].casefold() == kind:
                         continue
                     for place in _each(document, *match.span("names")):
-                        if _is_where(place):
-                            continue
-                        if not needed or needed <= _stems(place.sentence):
+                        if not _is_where(place) and (not needed or needed <= _stems(place.sentence)):
                             found[document.id, place.start] = place
     names = _distinct([found[place] for place in sorted(found)])
     if not names:

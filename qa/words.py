@@ -18,6 +18,11 @@ FUNCTION_WORDS = frozenset(_WORDS.split())
 """Lower case. "us" is not among them: it may be the US."""
 
 WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+IRREGULAR_PASTS = (
+    r"became|began|broke|brought|built|came|chose|fell|found|gave|got|grew|held|knew|led|left|"
+    r"lost|made|met|paid|put|rose|said|saw|sent|set|sold|spent|told|took|went|won|wrote"
+)
+"""Past tenses without -ed, for patterns."""
 
 
 def content_words(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 from qa.errors import QAError
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
 from qa.evaluation.squad import ReadingQuestion
+from qa.training.negatives import mine
 from qa.training.train import Config, _written
 from qa.training.written import (
     NEWS,
@@ -116,6 +117,17 @@ def test_an_epoch_has_the_news_as_often_as_asked_with_the_nearest_passages_besid
         assert each.texts
         assert by_id[id_].context not in each.texts
         assert not any(answer in text for answer in by_id[id_].answers for text in each.texts)
+
+
+def test_no_passage_beside_a_question_holds_what_the_same_question_finds_elsewhere(tmp_path: Path) -> None:
+    texts = ("The Tern carried grain.", "The Heron carried sand.", "No ship came on Monday.")
+    found = [
+        ReadingQuestion(text, "Which ships came?", text, "a", ((4, text.index(" c")),)) for text in texts[:2]
+    ]
+    found.append(ReadingQuestion("c", "Who came?", texts[2], "a", ()))
+    mined = mine(found, "cpu", tmp_path / "beside.json")
+    assert mined[texts[0]] == mined[texts[1]] == [texts[2]]
+    assert set(mined["c"]) == set(texts[:2])
 
 
 def test_the_reports_that_are_only_asked_about_are_in_no_training_file() -> None:

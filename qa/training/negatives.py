@@ -25,7 +25,7 @@ def mine(
 ) -> dict[str, list[str]]:
     """Question id → texts, nearest first. Kept in `cache`, and read from there for the same questions.
 
-    Passages that tell an answer are left out.
+    Passages that tell an answer are left out, one that the same question has elsewhere too.
     """
     import torch  # noqa: PLC0415
 
@@ -36,6 +36,9 @@ def mine(
         if kept["questions"] == key:
             return {id_: [texts[i] for i in places] for id_, places in kept["passages"].items()}
 
+    answers: dict[str, set[str]] = {}
+    for question in questions:
+        answers.setdefault(question.question, set()).update(question.answers)
     embedder = Embedder(device)
     passages = torch.from_numpy(embedder.embed(texts)).to(device)  # (passages, 384)
     found: dict[str, list[int]] = {}
@@ -45,7 +48,9 @@ def mine(
         rows = (vectors @ passages.T).topk(min(nearest, len(texts)), dim=1).indices.tolist()
         for question, row in zip(part, rows, strict=True):
             found[question.id] = [
-                i for i in row if texts[i] != question.context and not tells(texts[i], question.answers)
+                i
+                for i in row
+                if texts[i] != question.context and not tells(texts[i], answers[question.question])
             ]
     temporary = cache.with_suffix(".tmp")
     temporary.write_text(json.dumps({"questions": key, "passages": found}), encoding="utf-8")

@@ -191,7 +191,7 @@ def collect(settings: Settings, out: Path, progress: Callable[[int, int], None] 
         known = [line for line in lines if line.endswith("\n")]  # a kill may have cut off the last
     path.write_text("".join(known), encoding="utf-8")
     embedder, reader = Embedder(), Reader(Path(settings.base))
-    fresh = written.divide(written.reports()[settings.reports_from :])[0]
+    fresh = written.to_learn_from(settings.reports_from)
     asked: Sequence[ReadingQuestion] = ()
     if settings.squad:
         asked = sample(divide(read_set(data_folder() / "train" / f"{SET}.json.gz"))[0], settings.squad)

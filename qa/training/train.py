@@ -28,7 +28,7 @@ from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
 from qa.reader.weights import load, save
 from qa.training import loop, written
 from qa.training.hardness import hardest
-from qa.training.negatives import mine, tells
+from qa.training.negatives import mine
 from qa.training.noise import hinted, noisy
 
 if TYPE_CHECKING:
@@ -291,8 +291,8 @@ def _written(
     for name, times in config.written.items():
         beside: dict[str, list[str]] = {}
         if name == "news":
-            questions = written.reading_questions(_reports(config))
-            beside = _beside(questions, device, out)
+            questions = written.reading_questions(written.to_learn_from(config.reports_from))
+            beside = mine(questions, device, out / "beside.json", NEAREST_BESIDE)
         else:
             originals = read_set(data_folder() / "train" / f"{config.held_out}.json.gz")
             questions = written.reworded(divide(originals)[0])
@@ -301,23 +301,6 @@ def _written(
                 [replace(question, id=f"{question.id}~{number}") for question in questions],
                 {f"{id_}~{number}": Others(config.beside, texts) for id_, texts in beside.items()},
             )
-
-
-def _beside(questions: Sequence[ReadingQuestion], device: str, out: Path) -> dict[str, list[str]]:
-    """By the ids of the questions, the nearest passages that hold none of their answers, nor those that the
-    same question has elsewhere."""
-    answers: dict[str, set[str]] = {}
-    for question in questions:
-        answers.setdefault(question.question, set()).update(question.answers)
-    mined = mine(questions, device, out / "beside.json", NEAREST_BESIDE)
-    asked = {question.id: question.question for question in questions}
-    return {
-        id_: [text for text in texts if not tells(text, answers[asked[id_]])] for id_, texts in mined.items()
-    }
-
-
-def _reports(config: Config) -> list[written.NewsReport]:
-    return written.divide(written.reports()[config.reports_from :])[0]
 
 
 def _negatives(

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from qa.errors import QAError
-from qa.words import FUNCTION_WORDS
+from qa.words import FUNCTION_WORDS, IRREGULAR_PASTS
 
 if TYPE_CHECKING:
     from qa.engine import QA
@@ -37,10 +37,7 @@ OFFICE = (
     r"professor|mayor|judge|captain|commander|chair\w*|author|founder|manager|inspector"
 )
 AUXILIARY = r"(?:was|were|is|are|has|have|had|will|would|can|could|did)"
-PAST = (
-    r"(?:[a-z]{3,}ed|became|began|broke|brought|built|came|chose|fell|found|gave|got|grew|held|knew|led|left|"
-    r"lost|made|met|paid|put|rose|said|saw|sent|set|sold|spent|told|took|went|won|wrote)"
-)
+PAST = rf"(?:[a-z]{{3,}}ed|{IRREGULAR_PASTS})"
 NO_ROLE = (  # "Mira Voss, said the archive, …"
     rf"(?:an?|on|in|at|of|to|by|for|from|with|who|which|where|when|but|and|or|as|if|{AUXILIARY}|{PAST}|"
     r"next|near|close|off|under|over|above|below|behind|about|into|now|then|once|later|also|not|both|all|"
