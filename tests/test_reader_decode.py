@@ -97,6 +97,30 @@ def test_a_number_is_quoted_with_the_words_that_qualify_it(text: str, first: int
     assert text[best.start : best.end] == said
 
 
+@pytest.mark.parametrize("between", ["\n\n", "\n \n"])
+def test_no_answer_runs_from_one_paragraph_into_the_next(between: str) -> None:
+    text = f"The motion fell.{between}Five voted for it."
+    spans = window_spans(of_words(text, 2, 3))
+    assert not any("\n" in text[span.start : span.end] for span in spans)
+    assert spans[0].score == 5  # of the two words that would make 10 together, the one or the other
+
+
+def test_an_answer_may_run_over_the_end_of_a_line() -> None:
+    text = "It was called off by the\nharbour master"
+    best = window_spans(of_words(text, 5, 7))[0]
+    assert text[best.start : best.end] == "the\nharbour master"
+
+
+def test_no_answer_begins_with_the_mark_that_ends_a_quotation() -> None:
+    text = 'They "lost their lives. "\nTo go out now "is madness."'
+    words = re.findall(r"\S+", text)
+    mark = words.index('"')
+    best = window_spans(of_words(text, mark, len(words) - 1))[0]
+    assert not text[best.start : best.end].startswith('"\n')
+    whole = window_spans(of_words(text, words.index('"is'), len(words) - 1))[0]
+    assert text[whole.start : whole.end] == '"is madness."'
+
+
 @pytest.mark.parametrize(
     ("last", "said"),
     [

@@ -42,16 +42,18 @@ class Window:
 def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
     """The `limit` best spans of one window that do not overlap, best first.
 
-    Every pair (start ≤ end, at most MAX_ANSWER_TOKENS tokens, whole words) is scored.
+    Every pair (start ≤ end, at most MAX_ANSWER_TOKENS tokens, whole words of one paragraph) is scored.
     """
     length = len(window.start_logits)
     if length == 0:
         return []
-    starts = np.where(window.starts_word, window.start_logits, -np.inf)
+    starts = np.where(window.starts_word & ~_closes_quotation(window), window.start_logits, -np.inf)
     ends = np.where(window.ends_word, window.end_logits, -np.inf)
     scores = starts[:, None] + ends[None, :]  # (start, end)
     first, last = np.indices(scores.shape)
+    paragraph = _paragraphs(window)
     scores[(last < first) | (last - first >= MAX_ANSWER_TOKENS)] = -np.inf
+    scores[paragraph[first] != paragraph[last]] = -np.inf
 
     spans: list[Span] = []
     taken = np.zeros(length, dtype=bool)
@@ -80,6 +82,21 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
         )
         scores[(first <= end) & (last >= start)] = -np.inf  # whatever overlaps it
     return spans
+
+
+_BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
+_CLOSING = re.compile(r"[\"'”’»](?!\S)")
+
+
+def _paragraphs(window: Window) -> NDArray[np.int64]:
+    """The number of each token's paragraph, shape (context tokens,)."""
+    ends = [found.start() for found in _BETWEEN_PARAGRAPHS.finditer(window.text)]
+    return np.searchsorted(np.asarray(ends, dtype=np.int64), window.offsets[:, 0])
+
+
+def _closes_quotation(window: Window) -> NDArray[np.bool_]:
+    """Which tokens are the mark that ends a quotation, shape (context tokens,): no answer begins there."""
+    return np.array([bool(_CLOSING.match(window.text, start)) for start in window.offsets[:, 0].tolist()])
 
 
 _INSIDE_COMPOUND = re.compile(r"[-‐‑]\w+$")
