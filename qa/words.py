@@ -23,6 +23,14 @@ IRREGULAR_PASTS = (
     r"lost|made|met|paid|put|rose|said|saw|sent|set|sold|spent|told|took|went|won|wrote"
 )
 """Past tenses without -ed, for patterns."""
+OFFICES = (
+    r"spokes\w+|minister|president|chief|head|director|general|secretary|leader|commissioner|ambassador|envoy|analyst"
+    r"|professor|mayor|judge|captain|commander|chair\w*|author|founder|manager|inspector|expert|lawyer|officer|official"
+    r"|economist|historian|researcher|scientist|writer|journalist|reporter|senator|governor|premier|chancellor|pope|king"
+    r"|queen|prince\w*|duke|bishop|engineer|architect|composer|painter|singer|actor|actress|player|coach|partner|counterpart"
+    r"|master|keeper|teacher|nurse|pilot|farmer|owner|editor|doctor|physician|activist|politician|lawmaker|deputy|representative|coordinator|adviser|advisor"
+)
+"""What people are by office or trade, for patterns."""
 
 
 def content_words(text: str) -> Iterator[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from qa.conversation import rules
+from qa.conversation.phrases import names
+from qa.conversation.referents import Weights
 from qa.conversation.rules import Turn
 from qa.conversation.terms import Terms
 from qa.embedder import Embedder
@@ -17,6 +20,7 @@ _POINTS_BACK = re.compile(
     r"|latter)\b",
     re.IGNORECASE,
 )
+KEPT = 256  # questions
 
 
 class Resolver:
@@ -24,6 +28,9 @@ class Resolver:
 
     def __init__(self, embedder: Embedder) -> None:
         self.terms = Terms(embedder)
+        self._weighed = lru_cache(KEPT)(
+            self.terms.weigh
+        )  # a conversation's turns are weighed again with each
 
     def resolve(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it would be asked without the history; unchanged where it stands alone.
@@ -31,17 +38,25 @@ class Resolver:
         Words that belong to it though no rule could place them follow in parentheses: they are searched
         and read with it. Raises `MissingWeights`.
         """
-        resolved = rules.resolve(question, history)
+        resolved = rules.resolve(question, history, self._weights)
         if not history or not leans(question):
             return resolved
         said = {stem(word) for word in content_words(resolved)}
         words: dict[str, str] = {}
-        for weighed in self.terms.weigh(question, history):
+        for weighed in self._weighed(question, tuple(history)):
             stemmed = stem(weighed.word.text)
             known = stemmed in said or stemmed.isdigit()  # a part of a number says nothing
             if weighed.probability >= self.terms.threshold and not known:
                 words.setdefault(stemmed, weighed.word.text)
         return f"{resolved.rstrip()} ({' '.join(words.values())})" if words else resolved
+
+    def _weights(self, question: str, history: Sequence[Turn]) -> Weights:
+        """The highest probability of each word, by its stem."""
+        weights: dict[str, float] = {}
+        for weighed in self._weighed(question, tuple(history)):
+            stemmed = stem(weighed.word.text)
+            weights[stemmed] = max(weighed.probability, weights.get(stemmed, 0.0))
+        return weights
 
 
 def leans(question: str) -> bool:
@@ -50,5 +65,5 @@ def leans(question: str) -> bool:
     Of CANARD's follow-ups that need words, 84 % do; of their stand-alone rewritings, fewer than one in
     three, most for a pronoun whose name they have.
     """
-    bare = len(list(content_words(question))) <= 1 and not rules.names(question)
+    bare = len(list(content_words(question))) <= 1 and not names(question)
     return bare or any(not rules.refers_within(question, match) for match in _POINTS_BACK.finditer(question))

@@ -5,7 +5,7 @@ William Spindler confirm?". Three ways of leaning on the history are mended, by 
 the last turns; everything else is left as it was asked:
 
 - an ellipsis ("Where?", "And in 2016?") is completed with the previous question;
-- a pronoun is replaced by what it refers to: the last answer, else the last name asked about;
+- a pronoun is replaced by what it stands for (`referents.py`);
 - "there" becomes the last place, "that operation" the last thing so called.
 
 Nothing is generated: every word of the result comes from the history or the question.
@@ -14,19 +14,22 @@ Nothing is generated: every word of the result comes from the history or the que
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+from qa.conversation.phrases import AUXILIARY, NAME, PARTICIPLE, names, phrases, several
+from qa.conversation.referents import SORT, Resolved, Weights, bare, referent
 from qa.words import FUNCTION_WORDS
 
 Turn = tuple[str, str]
 """A question as it was really asked, and the answer's exact words; "" for an abstention."""
 
 _WH = r"(?:who|whom|whose|what|which|when|where|why|how(?:\s+(?:many|much|long|often|far|old|big|large))?)"
-_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)"
-_PERSONAL = {"he", "him", "she", "her", "they", "them", "it"}
+_PREPOSITION = "in|at|on|by|to|from|for|since|until|between|under|with|of"
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(SORT)})\b", re.IGNORECASE)
 _POSSESSIVE = {"his", "hers", "its", "their", "theirs"}
 _BARE_DEMONSTRATIVE = re.compile(
-    rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{_AUXILIARY}\b|happen\w*|mean\w*|take\b|compare\b|differ\b))",
+    rf"\b(?:this|that|these|those)\b(?=\s*(?:[?.!,]|$|{AUXILIARY}\b|happen\w*|mean\w*|take\b|compare\b|differ\b))",
     re.IGNORECASE,
 )
 _NAMED_DEMONSTRATIVE = re.compile(
@@ -45,31 +48,26 @@ _ONLY_WH = re.compile(
     rf"^(?:(?:in|at|on|by|to|from|for|since|until)\s+)?{_WH}(?:\s+(?:exactly|else|so|not))?$", re.IGNORECASE
 )
 _WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", re.IGNORECASE)
-_QUANTITY_WH = re.compile(r"^(?:how\s+(?:many|much)|which)\b\s*(?P<noun>[\w' -]*)$", re.IGNORECASE)
-_LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
-_NO_NAMES = FUNCTION_WORDS | {"since", "until", "name", "list", "tell", "give", "show"}
-_OF_SOMETHING = re.compile(r"^(?:his|her|its|their)\s|\w['’]s\s", re.IGNORECASE)  # "And the ship's name?"
-_VERB = re.compile(rf"\b{_AUXILIARY}\b", re.IGNORECASE)
-# A run of capitalised words, allowing "of", "de", "von der" and the like inside.
-_NAME = re.compile(
-    r"[A-ZÀ-Þ][\w'’.-]*(?:\s+(?:(?:of|the|de|da|di|du|la|van|von|der|den|bin|al|without|and)\s+){0,2}[A-ZÀ-Þ][\w'’.-]*)*"
+_ONLY_WH_PHRASE = re.compile(  # "How many people?", "In which minute?"
+    rf"^(?:(?:(?:{_PREPOSITION})\s+)?(?:how\s+(?:many|much)|which)|(?:{_PREPOSITION})\s+what)\b"
+    r"(?P<noun>(?:\s+[\w'-]+){0,3})$",
+    re.IGNORECASE,
 )
+_LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
+_OF_SOMETHING = re.compile(r"^(?:his|her|its|their)\s|\w['’]s\s", re.IGNORECASE)  # "And the ship's name?"
+_VERB = re.compile(rf"\b{AUXILIARY}\b", re.IGNORECASE)
 _WH_PHRASE = re.compile(
-    rf"^(?:which|what)\b.*?\b{_AUXILIARY}\b", re.IGNORECASE
+    rf"^(?:which|what)\b.*?\b{AUXILIARY}\b", re.IGNORECASE
 )  # "Which Italian minister did"
 _CLAUSE_AFTER_PLURAL = re.compile(
     r"\b\w+s\b.*\b(?:when|if|after|before|because|while|since)\s+$", re.IGNORECASE
 )
-_LOCATED = re.compile(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{_NAME.pattern})")
-_ATTRIBUTE = re.compile(
-    rf"\bthe\s+(?P<name>{_NAME.pattern})\s+(?P<noun>[a-z][\w-]*(?<!ed))(?=[?.,!]|$)"
-)  # at the end: "the Bonn takes …" has a verb there
+_LOCATED = re.compile(rf"\b(?:in|at|to|from|off|near)\s+((?:the\s+)?{NAME.pattern})")
 _NOUN = re.compile(r"\b(?:the|an?)\s+[\w-]+", re.IGNORECASE)
 _SEVERAL = re.compile(
     r"\b(?:people|men|women|children|(?!does|was|is|has)[a-z]+s)\b|\bthe\s+\w+", re.IGNORECASE
 )
-_FIRST_SEVERAL = re.compile(r"the\s+(?:[\w-]+\s+){0,2}?[a-z-]+s\b(?=\s)")  # "the patrols | take place"
-_SUBJECT_NEXT = re.compile(rf"\b{_AUXILIARY}\s+$", re.IGNORECASE)  # "What did his ship …"
+_SUBJECT_NEXT = re.compile(rf"\b{AUXILIARY}\s+$", re.IGNORECASE)  # "What did his ship …"
 _QUOTED = re.compile(r"^[^\"“”]*[\"“][^\"”]*$")
 _EXPLETIVE = re.compile(
     r"it\s+(?:takes?|took|costs?|known|clear|unclear|true|likely|unlikely|possible|doubtful|certain|hard|difficult"
@@ -78,43 +76,56 @@ _EXPLETIVE = re.compile(
 )
 _COUNTED = re.compile(r"(?<=^how many )[a-z][\w-]+", re.IGNORECASE)
 _COUNTABLE = re.compile(r"(?:[a-z][\w-]+ )?(?:people|men|women|children|[a-z][\w-]+s)")
-_SAID_SO = re.compile(r"\bso(?=\s*[?.!]*$)", re.IGNORECASE)
-_TITLES = re.compile(
-    r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"
-    r"foreign secretary|secretary[ -]general|secretary of state|president|minister|pope)\s+)+(?=[A-ZÀ-Þ])",
+_WHEN = re.compile(
+    r"at (?:first|last)|in the (?:end|beginning)|(?:last|this|next) (?:year|month|week)"
+    r"|the (?:year|month|week|day) (?:before|after)|today|yesterday|tomorrow|now",
     re.IGNORECASE,
 )
+_SAID_SO = re.compile(r"\bso(?=\s*[?.!]*$)", re.IGNORECASE)
 
 
-def resolve(question: str, history: Sequence[Turn]) -> str:
-    """The question as it would be asked without the history; unchanged where it stands alone."""
-    turns: list[Turn] = []
-    for asked, answer in history:  # a follow-up in the history leans on what came before it
-        turns.append((_resolve(asked, turns), answer))
-    return _resolve(question, turns)
+def resolve(
+    question: str, history: Sequence[Turn], weigh: Callable[[str, Sequence[Turn]], Weights] | None = None
+) -> str:
+    """The question as it would be asked without the history; unchanged where it stands alone. Of several
+    things that a pronoun may stand for, those whose words `weigh` finds likely are preferred."""
+    turns: list[Resolved] = []
+    for at, (asked, answer) in enumerate((*history, (question, ""))):  # one in the history leans on others
+        weights = partial(weigh, asked, history[:at]) if weigh else dict
+        resolved, referents = _resolve(asked, turns, weights)
+        turns.append(Resolved(resolved, answer, referents))
+    return turns[-1].question
 
 
-def _resolve(question: str, history: Sequence[Turn]) -> str:
+def _resolve(
+    question: str, turns: Sequence[Resolved], weigh: Callable[[], Weights]
+) -> tuple[str, Mapping[str, str]]:
     asked = " ".join(question.split())
-    if not history or not asked:
-        return question
-    completed = _complete(asked, history[-1])
+    if not turns or not asked:
+        return question, _within(asked)
+    completed = _complete(asked, turns[-1])
     if completed is not None:
-        return completed
-    replaced = _refer(asked, history)
-    return question if replaced == asked else replaced
+        return completed, {}
+    replaced, referents = _refer(asked, turns, weigh)
+    return (question if replaced == asked else replaced), referents
 
 
-def _complete(asked: str, last: Turn) -> str | None:
+def _complete(asked: str, last: Resolved) -> str | None:
     """An ellipsis, completed with the previous question; None where the question has its own verb."""
     core = _WAS_THAT.sub(r"\1", _OPENING.sub("", asked).rstrip("?!. "))
     about = _ABOUT.sub("", core)
-    previous = _OPENING.sub("", last[0]).rstrip("?!. ")
+    previous = _OPENING.sub("", last.question).rstrip("?!. ")
     if _ONLY_WH.match(core):
-        return f"{_as_statement(core, previous, last[1])}?"
-    quantity = _QUANTITY_WH.match(core)
-    if quantity and len(core.split()) <= 4 and not _VERB.search(core) and not names(core):
-        return f"{_as_statement(core, previous, last[1])}?"
+        statement = _as_statement(core, previous, last.answer)
+        counted = next((each.text for each in phrases(previous) if several(each.text)), None)
+        if core.lower() == "how many" and counted and statement.endswith(counted):
+            statement = (
+                f"{core} {re.sub('^the ', '', counted)} {statement[len(core) : -len(counted)].strip()}"
+            )
+        return f"{statement}?"
+    only = _ONLY_WH_PHRASE.match(core)
+    if only and not names(core) and not _asks(only["noun"].split()):
+        return f"{_as_statement(core, previous, last.answer)}?"
     opened = about != core or core != asked.rstrip("?!. ")
     asks = _VERB.search(about) or re.match(_WH, about, re.IGNORECASE) or _OF_SOMETHING.search(about)
     if opened and not asks:
@@ -122,13 +133,19 @@ def _complete(asked: str, last: Turn) -> str | None:
     return None
 
 
+def _asks(words: Sequence[str]) -> bool:
+    """Whether what follows a question word has a verb: "people watched", "rangers guard it"."""
+    verb = len(words) > 1 and PARTICIPLE.fullmatch(words[-1]) is not None
+    return verb or any(word.lower() in FUNCTION_WORDS or _VERB.fullmatch(word) for word in words)
+
+
 def _as_statement(wh: str, previous: str, answer: str) -> str:
     """ "Where" + "Who answered AFP by email" + "William Spindler" → "Where William Spindler answered AFP
     by email"; after "When did Seraj meet Minniti" → "Where did Seraj meet Minniti"."""
-    said = _bare(answer)
-    asked_for = re.match(rf"(?:who|what|which)\b(?:(?!\b{_AUXILIARY}\b).)*", previous, re.IGNORECASE)
+    said = bare(answer)
+    asked_for = re.match(rf"(?:whom?|what|which)\b(?:(?!\b{AUXILIARY}\b).)*", previous, re.IGNORECASE)
     rest = _LEADING_WH.sub("", previous, count=1)
-    auxiliary = re.search(rf"\b(?P<which>{_AUXILIARY})\b\s*(?P<after>.*)$", previous, re.IGNORECASE)
+    auxiliary = re.search(rf"\b(?P<which>{AUXILIARY})\b\s*(?P<after>.*)$", previous, re.IGNORECASE)
     if auxiliary is None:  # the question word is the subject, and the verb follows it
         rest = re.sub(r"^\S+\s+", "", rest) if re.match("which", previous, re.IGNORECASE) else rest
         return f"{wh} {said} {rest}" if asked_for and said else f"{wh} {rest}"
@@ -136,7 +153,7 @@ def _as_statement(wh: str, previous: str, answer: str) -> str:
     if asked_for is None or not said:
         return f"{wh} {which} {after}"
     subject_follows = re.match(r"(?:the|an?|his|her|its|their|he|she|they|it)\b|[A-ZÀ-Þ]", after)
-    is_object = subject_follows and not re.match("who", previous, re.IGNORECASE)
+    is_object = subject_follows and not re.match(r"who\b", previous, re.IGNORECASE)
     if which.lower() in {"do", "does", "did"} or is_object:
         return f"{wh} {which} {after} {said}"
     return f"{wh} {which} {said} {after}"
@@ -144,26 +161,39 @@ def _as_statement(wh: str, previous: str, answer: str) -> str:
 
 def _with_topic(previous: str, topic: str) -> str:
     """ "How many drowned in 2016" + "in 2015" → "How many drowned in 2015": a like phrase (a year, a
-    preposition's, what is counted, a name) is exchanged, else the topic is added at the end."""
+    preposition's, a time, what is counted, a participle, a name, a thing) is exchanged, else the topic is
+    added at the end."""
     year = re.compile(r"\b(?:1[89]|20)\d\d\b")
     if year.search(topic) and year.search(previous):
         return year.sub(year.search(topic).group(), previous)  # type: ignore[union-attr]
+    if _WHEN.fullmatch(topic) and _WHEN.search(previous):
+        return _WHEN.sub(topic, previous)
     preposition = re.match(r"(in|on|at|from|to|for|by|during|since|off)\s+", topic, re.IGNORECASE)
     if preposition:
         same = re.compile(rf"\b{preposition.group(1)}\s+[^?]*$", re.IGNORECASE)
         return same.sub(topic, previous) if same.search(previous) else f"{previous} {topic}"
     if _COUNTABLE.fullmatch(topic) and topic not in FUNCTION_WORDS and _COUNTED.search(previous):
         return _COUNTED.sub(topic, previous)
-    names = [m for m in _NAME.finditer(previous) if m.start() > 0]
-    if names and _NAME.match(topic):
-        last = names[-1]
-        return previous[: last.start()] + topic + previous[last.end() :]
+    done, last = topic.split(maxsplit=1)[0], previous.rsplit(maxsplit=1)[-1]
+    if PARTICIPLE.fullmatch(done) and PARTICIPLE.fullmatch(last):
+        return f"{previous.removesuffix(last)}{topic}"
+    named = [m for m in NAME.finditer(previous) if m.start() > 0]
+    if named and NAME.match(topic):
+        return previous[: named[-1].start()] + topic + previous[named[-1].end() :]
+    found = [phrase for phrase in phrases(previous) if not phrase.part]
+    if found and topic.lower().startswith(("the ", "a ", "an ")) and not _WHEN.fullmatch(topic):
+        heads = [(re.split(r"\sof\s", each.text, maxsplit=1)[0], each.about) for each in found]
+        alike = [each for each in heads if bool(names(each[0])) == bool(names(topic))] or heads
+        exchanged = next((head for head, about in alike if about), alike[-1][0])
+        return topic.join(previous.rsplit(exchanged, 1))
     return f"{previous} {topic}"
 
 
-def _refer(asked: str, history: Sequence[Turn]) -> str:
-    """Pronouns and demonstratives replaced by what the last turns speak of."""
-    used: set[str] = set()
+def _refer(
+    asked: str, turns: Sequence[Resolved], weigh: Callable[[], Weights]
+) -> tuple[str, Mapping[str, str]]:
+    """Pronouns and demonstratives replaced by what the last turns speak of; what the pronouns stood for."""
+    referents = _within(asked)
 
     def pronoun(match: re.Match[str]) -> str:
         word = match.group().lower()
@@ -175,27 +205,39 @@ def _refer(asked: str, history: Sequence[Turn]) -> str:
             and not _ends_object(asked, match.end())
         ):
             word = "hers"
-        referent = _referent(word, history)
-        if referent is None or referent in used:
+        meant = referent(word, turns, weigh(), referents.values())
+        if meant is None:
             return match.group()
-        used.add(referent)
-        return f"{referent}'s" if word in _POSSESSIVE else referent
+        referents[SORT[word]] = meant
+        return f"{meant}'s" if word in _POSSESSIVE else meant
 
-    words = "|".join(sorted(_PERSONAL | _POSSESSIVE))
-    text = re.sub(rf"\b(?:{words})\b", pronoun, asked, flags=re.IGNORECASE)
-    if _THERE.search(asked) and (place := _place(history)):
+    text = _PRONOUN.sub(pronoun, asked)
+    if _THERE.search(asked) and (place := _place(turns)):
         text = _THERE.sub(f"in {place}", text, count=1)
-    if text != asked:
-        return text
-    bare = _BARE_DEMONSTRATIVE.search(asked)
-    if bare and not names(asked[: bare.start()]) and not _after_a_noun(asked[: bare.start()]):
-        topic = history[-1][1] or _topic(history[-1][0])
-        return asked[: bare.start()] + _bare(topic) + asked[bare.end() :]
+    return (text, referents) if text != asked else (_demonstrated(asked, turns), {})
+
+
+def _within(asked: str) -> dict[str, str]:
+    """What the pronouns stand for that mean something which the question itself names, by SORT."""
+    found: dict[str, str] = {}
+    for match in _PRONOUN.finditer(asked):
+        if refers_within(asked, match) and (named := names(asked[: match.start()])):
+            found[SORT[match.group().lower()]] = named[-1]
+    return found
+
+
+def _demonstrated(asked: str, turns: Sequence[Resolved]) -> str:
+    """ "That", "so", "that mission" and "the mission" replaced by what they point at."""
+    last = turns[-1]
+    alone = _BARE_DEMONSTRATIVE.search(asked)
+    if alone and not names(asked[: alone.start()]) and not _after_a_noun(asked[: alone.start()]):
+        topic = last.answer or _topic(last.question)
+        return asked[: alone.start()] + bare(topic) + asked[alone.end() :]
     if _SAID_SO.search(asked):
-        said = history[-1][1].strip(" .") or _topic(history[-1][0])
+        said = last.answer.strip(" .") or _topic(last.question)
         return _SAID_SO.sub(lambda _: f"that {said}" if " " in said else said, asked)
     named = _NAMED_DEMONSTRATIVE.search(asked) or re.search(r"\bthe\s+(?P<noun>[a-z][\w-]+)", asked)
-    if named and (thing := _called(named.group("noun"), history)):
+    if named and (thing := _called(named.group("noun"), turns)):
         return asked[: named.start()] + thing + asked[named.end() :]
     return asked
 
@@ -220,46 +262,8 @@ def _after_a_noun(before: str) -> bool:
     return bool(last) and last[0].lower() not in FUNCTION_WORDS
 
 
-def _referent(pronoun: str, history: Sequence[Turn]) -> str | None:
-    """What a pronoun stands for: a name in the last answer, else the last name that was asked about."""
-    find = _person if pronoun in {"he", "him", "his", "she", "her", "hers"} else _thing
-    found = (find(question, answer) for question, answer in reversed(history))
-    topic = _topic(history[-1][0])
-    several = _FIRST_SEVERAL.match(topic) if pronoun in {"they", "them", "their", "theirs"} else None
-    return next((name for name in found if name), None) or (several.group() if several else topic) or None
-
-
-def _person(question: str, answer: str) -> str | None:
-    in_answer, in_question = names(answer), names(question)
-    # "Which group is Riccardo Fabiani with?" asks for no person: it names one.
-    full = next((name for name in in_question if " " in name), None)
-    asked_for = re.match(r"(?:and\s+)?(?:who|(?P<which>which))\b", question, re.IGNORECASE)
-    if in_answer and asked_for and not (asked_for["which"] and full):
-        return _bare(answer) if len(answer.split()) <= 6 else in_answer[0]
-    return full or next(iter(in_question), None)
-
-
-def _thing(question: str, answer: str) -> str | None:
-    asked_for = re.match(r"(?:and\s+)?(?:what|which)\b", question, re.IGNORECASE)
-    if asked_for and answer and len(answer.split()) <= 8:
-        return _bare(answer)
-    counted = re.match(r"(?:and\s+)?how many\s+(?P<what>[a-z][\w-]*)", question, re.IGNORECASE)
-    if counted:
-        return f"the {counted.group('what')}"
-    places = {place.removeprefix("the ") for place in _LOCATED.findall(question)}
-    attributes = _attributes(question)
-    named = [attributes.get(name, name) for name in names(question)]
-    return next(iter([name for name in named if name not in places][::-1] or named[::-1]), None)
-
-
-def _attributes(question: str) -> dict[str, str]:
-    """Names that only describe a noun, with it: "Italian" → "the Italian minister"."""
-    found = _ATTRIBUTE.finditer(question)
-    return {m["name"]: m.group() for m in found if m["noun"].lower() not in FUNCTION_WORDS}
-
-
-def _place(history: Sequence[Turn]) -> str | None:
-    for question, answer in reversed(history):
+def _place(turns: Sequence[Resolved]) -> str | None:
+    for question, answer in ((turn.question, turn.answer) for turn in reversed(turns)):
         if answer and re.match(
             r"(?:and\s+)?(?:in\s+which|where|to\s+where|from\s+where)", question, re.IGNORECASE
         ):
@@ -270,13 +274,13 @@ def _place(history: Sequence[Turn]) -> str | None:
     return None
 
 
-def _called(noun: str, history: Sequence[Turn]) -> str | None:
+def _called(noun: str, turns: Sequence[Resolved]) -> str | None:
     """The last thing in the history that was called so: "that operation" → "Operation Sophia"; after
     "Which operation …?" → the answer."""
-    for question, answer in reversed(history):
+    for question, answer in ((turn.question, turn.answer) for turn in reversed(turns)):
         asked_for = re.match(r"(?:\w+\s+)?(?:which|what)\s+(?P<what>[\w' -]*)", question, re.IGNORECASE)
         if answer and asked_for and noun.lower() in asked_for.group("what").lower().split():
-            return _bare(answer)
+            return bare(answer)
         if 1 < len(answer.split()) <= 6 and noun.lower() in answer.lower().split():
             return answer
         for name in (*reversed(names(answer)), *reversed(names(question))):
@@ -286,27 +290,10 @@ def _called(noun: str, history: Sequence[Turn]) -> str | None:
     return None
 
 
-def names(text: str) -> list[str]:
-    """Capitalised names, without the function words that are capitalised as a sentence's first word."""
-    found = []
-    for match in _NAME.finditer(text):
-        words = match.group().split()
-        while words and match.start() == 0 and words[0].lower() in _NO_NAMES:
-            words = words[1:]
-        if words and words[0][0].isupper():
-            found.append(re.sub(r"['’]s$", "", " ".join(words).rstrip(".,'’")))
-    return found
-
-
 def _topic(question: str) -> str:
     """What a question speaks of, without its question word and auxiliary."""
     rest = _LEADING_WH.sub("", question.rstrip("?!. "), count=1)
-    return re.sub(rf"^{_AUXILIARY}\b\s*", "", rest, flags=re.IGNORECASE)
-
-
-def _bare(answer: str) -> str:
-    """An answer as part of a question: without quotation marks, title or full stop."""
-    return _TITLES.sub("", answer.strip(" .,;:\"“”'‘’"))
+    return re.sub(rf"^{AUXILIARY}\b\s*", "", rest, flags=re.IGNORECASE)
 
 
 def _ends_object(asked: str, at: int) -> bool:
