@@ -132,6 +132,8 @@ def test_a_follow_up_becomes_a_question_that_stands_alone(
         'Who said "It was horrible"?',
         "How many detention centres are there in Libya?",
         "Which countries border Hungary?",
+        "Which ships carry grain?",
+        "How many sailors suffered burns?",
     ],
 )
 def test_a_question_that_stands_alone_is_left_alone(history: list[tuple[str, str]], question: str) -> None:
@@ -210,6 +212,11 @@ BRIDGE = [("How much did the repair of the Harrow Street bridge cost?", "14.2 mi
             [("How many shops will be closed?", "30")],
             "And converted into cafés?",
             "How many shops will be converted into cafés?",
+        ),
+        (
+            [("What did he want the alliance to link up with?", "the naval mission")],
+            "Where did the alliance want to move?",
+            "Where did the alliance want to move?",
         ),
         ([("How strong was the storm?", "very")], "How many people died?", "How many people died?"),
     ],

@@ -50,7 +50,7 @@ _ONLY_WH = re.compile(
 _WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", re.IGNORECASE)
 _ONLY_WH_PHRASE = re.compile(  # "How many people?", "In which minute?"
     rf"^(?:(?:(?:{_PREPOSITION})\s+)?(?:how\s+(?:many|much)|which)|(?:{_PREPOSITION})\s+what)\b"
-    r"(?P<noun>(?:\s+[\w'-]+){0,3})$",
+    r"(?P<noun>(?:\s+[\w'-]+){0,2})$",
     re.IGNORECASE,
 )
 _LEADING_WH = re.compile(rf"^(?:(?:in|at|on|by|to|from|for)\s+)?{_WH}\b\s*", re.IGNORECASE)
@@ -76,6 +76,9 @@ _EXPLETIVE = re.compile(
 )
 _COUNTED = re.compile(r"(?<=^how many )[a-z][\w-]+", re.IGNORECASE)
 _COUNTABLE = re.compile(r"(?:[a-z][\w-]+ )?(?:people|men|women|children|[a-z][\w-]+s)")
+_ASKED_FOR_NOUN = re.compile(
+    rf"(?:\w+\s+)?(?:which|what)\s+(?P<what>(?:(?!\b{AUXILIARY}\b)[\w' -])*)", re.IGNORECASE
+)
 _WHEN = re.compile(
     r"at (?:first|last)|in the (?:end|beginning)|(?:last|this|next) (?:year|month|week)"
     r"|the (?:year|month|week|day) (?:before|after)|today|yesterday|tomorrow|now",
@@ -135,7 +138,7 @@ def _complete(asked: str, last: Resolved) -> str | None:
 
 def _asks(words: Sequence[str]) -> bool:
     """Whether what follows a question word has a verb: "people watched", "rangers guard it"."""
-    verb = len(words) > 1 and PARTICIPLE.fullmatch(words[-1]) is not None
+    verb = any(PARTICIPLE.fullmatch(word) for word in words[1:])
     return verb or any(word.lower() in FUNCTION_WORDS or _VERB.fullmatch(word) for word in words)
 
 
@@ -278,7 +281,7 @@ def _called(noun: str, turns: Sequence[Resolved]) -> str | None:
     """The last thing in the history that was called so: "that operation" → "Operation Sophia"; after
     "Which operation …?" → the answer."""
     for question, answer in ((turn.question, turn.answer) for turn in reversed(turns)):
-        asked_for = re.match(r"(?:\w+\s+)?(?:which|what)\s+(?P<what>[\w' -]*)", question, re.IGNORECASE)
+        asked_for = _ASKED_FOR_NOUN.match(question)
         if answer and asked_for and noun.lower() in asked_for.group("what").lower().split():
             return bare(answer)
         if 1 < len(answer.split()) <= 6 and noun.lower() in answer.lower().split():
