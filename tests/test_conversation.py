@@ -285,6 +285,27 @@ def test_without_a_history_nothing_is_changed() -> None:
     assert resolve("What did he confirm?", []) == "What did he confirm?"
 
 
-@given(st.text(max_size=80), st.lists(st.tuples(st.text(max_size=60), st.text(max_size=40)), max_size=3))
+OPENINGS = [
+    "",
+    "And ",
+    "And the ",
+    "And in ",
+    "What about ",
+    "How many ",
+    "In which ",
+    "Who ",
+    "When did it ",
+]
+
+
+@given(
+    st.tuples(st.sampled_from(OPENINGS), st.text(max_size=80)).map("".join),
+    st.lists(
+        st.tuples(
+            st.tuples(st.sampled_from(OPENINGS), st.text(max_size=60)).map("".join), st.text(max_size=40)
+        ),
+        max_size=3,
+    ),
+)
 def test_no_question_and_no_history_is_too_odd(question: str, history: list[tuple[str, str]]) -> None:
     assert isinstance(resolve(question, history), str)

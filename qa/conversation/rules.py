@@ -118,6 +118,8 @@ def _complete(asked: str, last: Resolved) -> str | None:
     core = _WAS_THAT.sub(r"\1", _OPENING.sub("", asked).rstrip("?!. "))
     about = _ABOUT.sub("", core)
     previous = _OPENING.sub("", last.question).rstrip("?!. ")
+    if not previous:
+        return None
     if _ONLY_WH.match(core):
         statement = _as_statement(core, previous, last.answer)
         counted = next((each.text for each in phrases(previous) if several(each.text)), None)
@@ -174,10 +176,10 @@ def _with_topic(previous: str, topic: str) -> str:
     preposition = re.match(r"(in|on|at|from|to|for|by|during|since|off)\s+", topic, re.IGNORECASE)
     if preposition:
         same = re.compile(rf"\b{preposition.group(1)}\s+[^?]*$", re.IGNORECASE)
-        return same.sub(topic, previous) if same.search(previous) else f"{previous} {topic}"
+        return same.sub(lambda _: topic, previous) if same.search(previous) else f"{previous} {topic}"
     if _COUNTABLE.fullmatch(topic) and topic not in FUNCTION_WORDS and _COUNTED.search(previous):
         return _COUNTED.sub(topic, previous)
-    done, last = topic.split(maxsplit=1)[0], previous.rsplit(maxsplit=1)[-1]
+    done, last = topic.partition(" ")[0], previous.rpartition(" ")[2]
     if PARTICIPLE.fullmatch(done) and PARTICIPLE.fullmatch(last):
         return f"{previous.removesuffix(last)}{topic}"
     named = [m for m in NAME.finditer(previous) if m.start() > 0]
