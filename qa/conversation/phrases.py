@@ -18,17 +18,19 @@ NAME = re.compile(
     r"[A-ZÀ-Þ][\w'’.-]*(?:\s+(?:(?:of|the|de|da|di|du|la|van|von|der|den|bin|al|without|and)\s+){0,2}[A-ZÀ-Þ][\w'’.-]*)*"
 )
 _TOKEN = re.compile(r"\w+(?:['’.-]\w+)*['’]?|[^\w\s]")
+_POSSESSIVE = re.compile(r"['’]s?$")
 _ASKING = frozenset({"who", "whom", "whose", "what", "which", "when", "where", "why", "how"})
 _MODALS = frozenset({"do", "does", "did", "can", "could", "will", "would", "should", "may", "might", "must"})
 _TO_BE = frozenset({"is", "are", "was", "were", "be", "been", "being", "has", "have", "had"})
-AUXILIARY = rf"(?:{'|'.join(sorted((_MODALS | _TO_BE) - {'be', 'been', 'being'}))})"
+_AUXILIARIES = _MODALS | _TO_BE
+AUXILIARY = rf"(?:{'|'.join(sorted(_AUXILIARIES - {'be', 'been', 'being'}))})"
 _MORE_FUNCTION_WORDS = """
 between with within without until since during against through near under below above behind beside
 as than no not ever still else other others another anything something nothing everything anyone someone
 """
 _FUNCTION = (
     (FUNCTION_WORDS - {"say", "says", "said", "tell"})
-    | {*_ASKING, *_MODALS, *_TO_BE}
+    | {*_ASKING, *_AUXILIARIES}
     | {*_MORE_FUNCTION_WORDS.split()}
 )
 _ARTICLES = frozenset({"the", "a", "an"})
@@ -115,7 +117,7 @@ class _Parser:
                 if whole and not goes_on:
                     yield whole
                     whole = None
-                if word in _MODALS | _TO_BE:
+                if word in _AUXILIARIES:
                     subject = True
                 continue
             start, about = self.tokens[self.at][1], subject and self.auxiliary != ""
@@ -158,7 +160,7 @@ class _Parser:
             while not self._ends_run():
                 self.at += 1
         words = self.at - begin
-        verb_next = self._word() not in _MODALS | _TO_BE
+        verb_next = self._word() not in _AUXILIARIES
         if verb_next and words > 1:  # "which tram line crosses the …", "what attracts fungus gnats"
             words = 1 if asking == "what" else words - 1
             self.at = begin + words - (asking == "what")
@@ -177,11 +179,11 @@ class _Parser:
         while not self._ends_run():
             name = NAME.match(self.text, self.tokens[self.at][1])
             stop = name.end() if name else self.tokens[self.at][2]
-            while self.at < len(self.tokens) and self.tokens[self.at][1] < stop:
+            owner = False  # "Odile's gusts" are two phrases
+            while not owner and self.at < len(self.tokens) and self.tokens[self.at][1] < stop:
+                owner = _POSSESSIVE.search(self.tokens[self.at][0]) is not None
                 self.at += 1
-                if re.search(r"['’]s?$", self.tokens[self.at - 1][0]):
-                    break  # "Odile's gusts" are two phrases
-            if re.search(r"['’]s?$", self.tokens[self.at - 1][0]):
+            if owner:
                 break
         last = self.at  # the token after the phrase
         article = self.text[self.tokens[begin][1]].islower() and first > begin  # "The Verve" is a name
@@ -194,8 +196,6 @@ class _Parser:
             self.auxiliary = ""
         while last > first and _ADVERB.fullmatch(self.tokens[last - 1][0]):
             last -= 1
-        if self.at == begin:
-            self.at += 1
         return None if last == first else self.tokens[last - 1][1] + len(self._bare(last - 1))
 
     def _verb(self, first: int, article: bool) -> int | None:
@@ -212,7 +212,7 @@ class _Parser:
             low.pop()
         if self._word() == "of" and low and not _VERB_WITH_OF.fullmatch(self.tokens[low[-1]][0]):
             low.pop()  # "the soldiers burn planks of …", "the price of …"
-            article = True if not low else article
+            article = article or not low
         if [self.tokens[i][0] for i in low[-2:]] == ["take", "place"]:
             low.pop()
         return low[-1] if low and not (low[-1] == first and article) else None
@@ -244,7 +244,7 @@ class _Parser:
         return self.tokens[i][0].lower() if i < len(self.tokens) else ""
 
     def _bare(self, i: int) -> str:
-        return re.sub(r"['’]s?$", "", self.tokens[i][0])
+        return _POSSESSIVE.sub("", self.tokens[i][0])
 
 
 def names(text: str) -> list[str]:

@@ -25,8 +25,6 @@ SORT = {
     **dict.fromkeys(("they", "them", "their", "theirs"), "they"),
     **dict.fromkeys(("it", "its"), "it"),
 }
-_HE_OR_SHE = {word for word, sort in SORT.items() if sort in {"he", "she"}}
-_THEY = {word for word, sort in SORT.items() if sort == "they"}
 _ASKED_FOR_A_THING = re.compile(
     r"(?:and\s+)?(?:\w+\s+)?(?:(?P<what>what|which)|(?P<who>whom?)|where)\b(?!.*\b(?:say|said|do|happens?|happened)\b)",
     re.IGNORECASE,
@@ -69,37 +67,38 @@ def referent(pronoun: str, turns: Sequence[Resolved], weigh: Weights, used: Coll
     """What a pronoun stands for: of what the last turns named and what agrees with it, the likeliest, by
     where it was named, by what the pronoun stood for before, and by how likely its words are to belong
     to the question."""
-    person, plural = pronoun in _HE_OR_SHE, pronoun in _THEY
+    sort = SORT[pronoun]
     people = {name for turn in turns for name in turn.people()}
-    same = next((turn.referents.get(SORT[pronoun]) for turn in reversed(turns) if turn.referents), None)
+    same = next((turn.referents.get(sort) for turn in reversed(turns) if turn.referents), None)
     best, highest = None, 0.0
-    for text, prior in _persons(turns) if person else _things(turns):
-        singular_thing = not person and not plural
-        if text in used or (singular_thing and (several(text) or role(text))):
+    for text, prior in _persons(turns) if sort in {"he", "she"} else _things(turns):
+        if text in used or (sort == "it" and (several(text) or role(text))):
             continue
         words = [weigh.get(stem(word), 0.0) for word in content_words(text)] or [0.0]
         score = prior + (max(words) + sum(words) / len(words)) / 2 + 0.3 * (text == same)
-        if plural:
+        if sort == "they":
             many = several(text) or re.fullmatch(r"the [A-ZÀ-Þ].*s", text)  # "the Oak Ridge Boys"
             one_body = names(text) or text.startswith("the ")  # "the health office" may be "they"
             score += 0.7 if many else 0.0 if names(text) == [text] else -0.3 if one_body else -0.8
-        score -= singular_thing and text in people and (0.6 if " " in text else 0.2)
+        if sort == "it" and text in people:
+            score -= 0.6 if " " in text else 0.2
         if score > highest:
             best, highest = text, score
-    return _both(best, turns[-1]) if best and plural and not several(best) else best
+    return _both(best, turns[-1]) if best and sort == "they" and not several(best) else best
 
 
 def _both(one: str, turn: Resolved) -> str:
     """Who met somebody, with whom they met: "Seraj and the Italian minister"."""
     if not _TOGETHER.search(turn.question):
         return one
-    met = [phrase.text for phrase in phrases(turn.question)] + turn.people()
-    met = [text for text in met if text == one or role(text) or text in (*turn.people(), _subject(turn))]
-    return " and ".join(dict.fromkeys(met)) if one in met and len(set(met)) == 2 else one
-
-
-def _subject(turn: Resolved) -> str | None:
-    return next((phrase.text for phrase in phrases(turn.question) if phrase.about), None)
+    found, people = phrases(turn.question), turn.people()
+    subject = next((phrase.text for phrase in found if phrase.about), None)
+    met = dict.fromkeys(
+        text
+        for text in (*(phrase.text for phrase in found), *people)
+        if text in {one, subject, *people} or role(text)
+    )
+    return " and ".join(met) if one in met and len(met) == 2 else one
 
 
 def _persons(turns: Sequence[Resolved]) -> Iterator[tuple[str, float]]:

@@ -96,7 +96,7 @@ def _paragraphs(window: Window) -> NDArray[np.int64]:
 
 def _closes_quotation(window: Window) -> NDArray[np.bool_]:
     """Which tokens are the mark that ends a quotation, shape (context tokens,): no answer begins there."""
-    return np.array([bool(_CLOSING.match(window.text, start)) for start in window.offsets[:, 0].tolist()])
+    return np.isin(window.offsets[:, 0], [found.start() for found in _CLOSING.finditer(window.text)])
 
 
 _INSIDE_COMPOUND = re.compile(r"[-‐‑]\w+$")
