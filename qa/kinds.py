@@ -201,11 +201,15 @@ _EXPLANATION = re.compile(
     rf"|what {_AUXILIARY} (?:(?!{_TOLD}\b)[\w.'-]+ )+?{_TOLD}\b.*"
     r"|what (?:happens|explains|led|leads|made|makes|must|should|do i (?:have|need) to|drove|prompted)\b.*"
 )
+_WORK = r"(?:job|profession|occupation|line of work)"
 _DEFINED = re.compile(
     r"(?:what (?:does|do|did) (?P<a>(?:(?!(?:on|in|of|by)\b)\S+ ){1,4})(?:mean|stand for)|define (?P<b>.+)"
     r"|what (?:is|was) (?:meant by|the (?:meaning|"
     r"definition) of) (?P<c>.+)|(?:who|what) "
-    r"(?P<d>(?-i:[A-Z])\S*(?: \S+){0,5}) (?:is|was)|what kind of (?:thing|person) is (?P<e>.+))",
+    r"(?P<d>(?-i:[A-Z])\S*(?: \S+){0,5}) (?:is|was)|what kind of (?:thing|person) is (?P<e>.+)"
+    r"|what (?:does|did) (?P<f>.+) do (?:for a living|for work|as a job|professionally)"
+    rf"|what(?:'s| is| was) (?P<g>(?-i:[A-Z]).*?)'s? {_WORK}"
+    rf"|what(?:'s| is| was) the {_WORK} of (?P<h>(?-i:[A-Z]).+))",
     re.IGNORECASE,
 )
 _NAMED = re.compile(

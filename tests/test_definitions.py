@@ -25,6 +25,8 @@ TEXTS = {
         ("Who is Tom Reed?", "a diver from Dorn"),
         ("What is the Grey Gull?", "The rescue ship"),
         ("What does WHF stand for?", "World Harbour Fund"),
+        ("What does Tom Reed do for a living?", "a diver from Dorn"),
+        ("What is Ada Quill's job?", "the harbour master"),
         ("Who is Lee Wood?", "head of the workers' union"),
         ("Who was Mira Voss?", "a judge at the time"),
         ("Who is Ann Shaw?", "British Foreign Secretary"),
