@@ -17,17 +17,21 @@ from pathlib import Path
 
 from qa.errors import MissingWeights
 from qa.reader import Place, Reranker, agreeing
-from qa.types import Hit, Span
+from qa.types import Document, Hit, Span
+from qa.words import names_in
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
 RERANKED = 3  # of them, the reader's first, looked at again; it takes milliseconds for each
+MOST_LACKING = 2
+AROUND = 50_000  # characters of its document on either side of an answer
 
 FEATURES = (
     "gap",  # span score minus null score, logits
     "score",  # span score, logits
     "retrieval",  # score of the span's passage, as a share of the best possible
     "reranked",  # score of a second look at the span, logits; below the lowest where there was none
+    "lacking",  # names and numbers of the question that the document does not hold, at most MOST_LACKING
 )
 
 
@@ -85,13 +89,13 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
 
 
 def in_passages(
-    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], titles: Mapping[str, str]
+    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], documents: Mapping[str, Document]
 ) -> list[Place]:
-    """The best place of each answer within its passage; `titles` of the documents, by their ids."""
+    """The best place of each answer within its passage; `documents` by their ids."""
     by_id = {hit.passage.id: hit for hit in hits}
     found = []
     for best, *_ in answers:
-        hit, title = by_id[best.passage_id], titles[best.document_id]
+        hit, title = by_id[best.passage_id], documents[best.document_id].title
         found.append(Place(title, hit.text, best.start - hit.passage.start, best.end - hit.passage.start))
     return found
 
@@ -100,22 +104,31 @@ def features(
     question: str,
     answers: Sequence[Sequence[Span]],
     hits: Sequence[Hit],
-    titles: Mapping[str, str],
+    documents: Mapping[str, Document],
     reranker: Reranker,
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
-    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits, titles))
+    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits, documents))
     reranked += [min(reranked, default=0.0) - 1] * (len(answers) - len(reranked))
     scores = {hit.passage.id: hit.score for hit in hits}
+    named = names_in(question)
     return [
         {
             "gap": best.gap,
             "score": best.score,
             "retrieval": scores[best.passage_id],
             "reranked": again,
+            "lacking": float(min(_lacking(named, documents[best.document_id], best.start), MOST_LACKING)),
         }
         for (best, *_), again in zip(answers, reranked, strict=True)
     ]
+
+
+def _lacking(named: Sequence[str], document: Document, at: int) -> int:
+    """How many of the names the document lacks, as far as it stands around this place. Their beginnings
+    are looked for, so that "Libyan" finds Libya."""
+    around = f"{document.title} {document.text[max(0, at - AROUND) : at + AROUND]}".lower()
+    return sum(name[: max(4, len(name) - 3)] not in around for name in named)
 
 
 def _quote(span: Span, hits: Sequence[Hit]) -> str:

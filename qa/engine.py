@@ -271,8 +271,7 @@ class QA:
             [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
             for places in answers
         ]
-        titles = {document_id: source.title for document_id, source in sources.items()}
-        known = confidence.features(asked_as, answers, hits, titles, self.reranker)
+        known = confidence.features(asked_as, answers, hits, sources, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":
             found = widening.side_by_side(found)

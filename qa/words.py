@@ -38,6 +38,16 @@ def content_words(text: str) -> Iterator[str]:
     return (word for word in WORD.findall(text) if is_content(word))
 
 
+def names_in(question: str) -> list[str]:
+    """The names and numbers of a question, in lower case: its words after the first that begin with a
+    capital or a digit. None where it is all in capitals."""
+    if question == question.upper():
+        return []
+    words = re.findall(r"\w+(?:['’]\w+)*", question)[1:]
+    found = [_bare(word) for word in words if (word[0].isupper() or word[0].isdigit()) and is_content(word)]
+    return [word for word in found if len(word) > 1]
+
+
 def is_content(word: str) -> bool:
     return _bare(word) not in FUNCTION_WORDS
 

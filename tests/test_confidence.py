@@ -18,7 +18,7 @@ from qa.confidence import (
 )
 from qa.errors import MissingWeights
 from qa.reader import Place, Reranker
-from qa.types import Hit, Passage, Span
+from qa.types import Document, Hit, Passage, Span
 
 TEXT = "Spokesman William Spindler told AFP. William Spindler wrote. Pope Francis pleaded."
 
@@ -33,6 +33,10 @@ def span(quote: str, gap: float, of: Hit, nth: int = 0) -> Span:
         at = of.text.index(quote, at + 1)
     start = of.passage.start + at
     return Span(of.passage.document_id, start, start + len(quote), gap, 0.0, of.passage.id)
+
+
+def document(id_: str, title: str, text: str = TEXT) -> Document:
+    return Document(id_, title, text, path="", sha256="")
 
 
 class LengthReranker(Reranker):
@@ -60,7 +64,7 @@ def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> Non
 def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> None:
     one = hit()
     found = candidates([span("William Spindler", 5, one), span("Pope Francis", 3, one)], [one])
-    known = features("Who?", found, [one], {"d": "D"}, LengthReranker())
+    known = features("Who?", found, [one], {"d": document("d", "D")}, LengthReranker())
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
     assert [each["reranked"] for each in known] == [16, 12]
@@ -69,7 +73,8 @@ def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> Non
 def test_an_answer_is_looked_at_again_in_the_passage_of_its_best_place() -> None:
     one, two = hit("a"), hit("b", "Then William Spindler spoke.")
     spans = [span("Pope Francis", 5, one), span("William Spindler", 3, two), span("William Spindler", 2, one)]
-    places = in_passages(candidates(spans, [one, two]), [one, two], {"a": "One", "b": "Two"})
+    sources = {"a": document("a", "One"), "b": document("b", "Two")}
+    places = in_passages(candidates(spans, [one, two]), [one, two], sources)
     assert [p.text[p.start : p.end] for p in places] == ["Pope Francis", "William Spindler"]
     assert [(p.title, p.text) for p in places] == [("One", one.text), ("Two", two.text)]
 
@@ -78,9 +83,37 @@ def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_tha
     one = hit("d", "one three five seven eleven thirteen")
     words = ["thirteen", "one", "three", "five", "eleven", "seven"]
     found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
-    known = features("Which?", found, [one], {"d": "D"}, LengthReranker())
+    known = features("Which?", found, [one], {"d": document("d", "D")}, LengthReranker())
     assert [each["reranked"] for each in known] == [8, 3, 5, 2, 2, 2]
     assert features("Which?", [], [one], {}, LengthReranker()) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "lacking"),
+    [
+        ("Who told AFP?", 0),
+        ("Who told Reuters?", 1),
+        ("Who told Reuters and Tass in 2016?", 2),
+        ("Who was it that Spindler's spokesman told in Ellin?", 0),
+        ("Which Spindlerian told the Dornish press?", 1),
+        ("who told reuters?", 0),
+        ("WHO TOLD REUTERS?", 0),
+        ("Reuters was told what?", 0),
+    ],
+)
+def test_a_document_that_lacks_names_or_numbers_of_the_question_is_known(question: str, lacking: int) -> None:
+    one = hit()
+    found = candidates([span("William Spindler", 5, one)], [one])
+    sources = {"d": document("d", "News from Ellin")}
+    [known] = features(question, found, [one], sources, LengthReranker())
+    assert known["lacking"] == lacking
+
+
+def test_what_a_document_lacks_makes_its_answer_less_likely() -> None:
+    model = load_calibration()
+    base = dict.fromkeys(FEATURES, 3.0)
+    [without], [with_all] = (model.probabilities([{**base, "lacking": n}]) for n in (1.0, 0.0))
+    assert without < with_all
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=8))
@@ -99,7 +132,7 @@ def test_a_rival_takes_from_an_answers_probability() -> None:
 
 def test_the_shipped_model_grows_surer_with_the_logits() -> None:
     model = load_calibration()
-    base = {"retrieval": 1.0}
+    base = {"retrieval": 1.0, "lacking": 0.0}
     [low], [high] = (
         model.probabilities([{**base, **dict.fromkeys(("gap", "score", "reranked"), logits)}])
         for logits in (-8.0, 8.0)

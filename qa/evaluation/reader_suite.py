@@ -26,7 +26,7 @@ from qa.evaluation.questions import sample, write_paragraphs
 from qa.evaluation.report import prepare, write
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader import Reader, Reranker
-from qa.types import Hit, Passage
+from qa.types import Document, Hit, Passage
 
 DEVELOPMENT = "squad_train_v2.0"  # its held-out articles
 DEVELOPMENT_QUESTIONS = 2_000
@@ -265,7 +265,8 @@ class _GivenParagraph:
         """The words and their confidence."""
         hit = Hit(Passage.at("", 0, len(text)), text, 1.0, 1, 1)
         answers = confidence.candidates(self.reader.read(question, [(hit.passage, text)]), [hit])
-        known = confidence.features(question, answers, [hit], {"": title_of(text)}, self.reranker)
+        document = Document("", title_of(text), text, path="", sha256="")
+        known = confidence.features(question, answers, [hit], {"": document}, self.reranker)
         chances = self.calibration.probabilities(known)
         quotes = [text[best.start : best.end] for best, *_ in answers]
         found = zip(quotes, chances, strict=True)

@@ -91,7 +91,7 @@ def _examples(
 ) -> Iterator[Example]:
     for asked in folders.ask(folder, embedder, reader):
         known = confidence.features(
-            asked.question.question, asked.answers, asked.hits, asked.titles, reranker
+            asked.question.question, asked.answers, asked.hits, asked.documents, reranker
         )
         yield Example(number, asked.question.answerable, tuple(known), asked.right)
 

@@ -25,7 +25,7 @@ from qa.retriever import retrieve
 from qa.store import LocalStore
 from qa.training.negatives import tells
 from qa.training.written import NewsReport, question_set
-from qa.types import Citation, Hit, Span
+from qa.types import Citation, Document, Hit, Span
 from qa.widening import WIDER
 
 PARAGRAPHS_PER_FOLDER = 200
@@ -48,9 +48,9 @@ class Asked:
     right: tuple[bool, ...]
 
     @property
-    def titles(self) -> dict[str, str]:
-        """Of the documents that are cited, by their ids."""
-        return {citation.document.id: citation.document.title for citation in self.cited}
+    def documents(self) -> dict[str, Document]:
+        """Those that are cited, by their ids."""
+        return {citation.document.id: citation.document for citation in self.cited}
 
 
 def ask(folder: QuestionSet, embedder: Embedder, reader: Reader, k: int = PASSAGES_READ) -> Iterator[Asked]:

@@ -30,7 +30,7 @@ from qa.reader.weights import read_tensors, write_tensors
 from qa.training import folders, loop, written
 from qa.training.noise import hinted, noisy
 from qa.training.train import SHARED, logsumexp
-from qa.types import Hit, Passage
+from qa.types import Document, Hit, Passage
 
 if TYPE_CHECKING:
     import torch
@@ -227,7 +227,7 @@ def read_items(path: Path) -> list[Item]:
 
 def _in_folder(folder: QuestionSet, embedder: Embedder, reader: Reader, passages: int) -> Iterator[Item]:
     for asked in folders.ask(folder, embedder, reader, passages):
-        places = confidence.in_passages(asked.answers, asked.hits, asked.titles)
+        places = confidence.in_passages(asked.answers, asked.hits, asked.documents)
         found = [Candidate(place, right) for place, right in zip(places, asked.right, strict=True)]
         yield Item(asked.question.question, tuple(found))
 
@@ -239,7 +239,8 @@ def _in_paragraphs(questions: Sequence[ReadingQuestion], reader: Reader) -> Iter
         text = question.context
         hit = Hit(Passage.at(question.id, 0, len(text)), text, 1.0, 1, 1)
         answers = confidence.candidates(reader.read(question.question, [(hit.passage, text)]), [hit])
-        places = confidence.in_passages(answers, [hit], {question.id: title_of(text)})
+        document = Document(question.id, title_of(text), text, path="", sha256="")
+        places = confidence.in_passages(answers, [hit], {document.id: document})
         found = [Candidate(place, says(text[place.start : place.end], question.answers)) for place in places]
         yield Item(question.question, tuple(found))
 
