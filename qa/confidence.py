@@ -118,17 +118,17 @@ def features(
             "score": best.score,
             "retrieval": scores[best.passage_id],
             "reranked": again,
-            "lacking": float(min(_lacking(named, documents[best.document_id], best.start), MOST_LACKING)),
+            "lacking": _lacking(named, documents[best.document_id], best.start),
         }
         for (best, *_), again in zip(answers, reranked, strict=True)
     ]
 
 
 def _lacking(named: Sequence[str], document: Document, at: int) -> int:
-    """How many of the names the document lacks, as far as it stands around this place. Their beginnings
-    are looked for, so that "Libyan" finds Libya."""
+    """How many of the names the document lacks, as far as it stands around this place, at most
+    MOST_LACKING. Their beginnings are looked for, so that "Libyan" finds Libya."""
     around = f"{document.title} {document.text[max(0, at - AROUND) : at + AROUND]}".lower()
-    return sum(name[: max(4, len(name) - 3)] not in around for name in named)
+    return min(MOST_LACKING, sum(name[: max(4, len(name) - 3)] not in around for name in named))
 
 
 def _quote(span: Span, hits: Sequence[Hit]) -> str:

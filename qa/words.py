@@ -40,7 +40,7 @@ def content_words(text: str) -> Iterator[str]:
 
 def names_in(question: str) -> list[str]:
     """The names and numbers of a question, in lower case: its words after the first that begin with a
-    capital or a digit. None where it is all in capitals."""
+    capital or a digit ("Iran-Iraq" is two). None where it is all in capitals."""
     if question == question.upper():
         return []
     words = re.findall(r"\w+(?:['’]\w+)*", question)[1:]

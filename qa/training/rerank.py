@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from qa import confidence
-from qa.corpus import title_of
 from qa.embedder import Embedder
 from qa.evaluation.metrics import says
 from qa.evaluation.questions import QuestionSet, sample
+from qa.evaluation.reader_suite import in_paragraph
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader import Reader
 from qa.reader.model import WEIGHTS, tokenizer_of
@@ -30,7 +30,6 @@ from qa.reader.weights import read_tensors, write_tensors
 from qa.training import folders, loop, written
 from qa.training.noise import hinted, noisy
 from qa.training.train import SHARED, logsumexp
-from qa.types import Document, Hit, Passage
 
 if TYPE_CHECKING:
     import torch
@@ -237,10 +236,7 @@ def _in_paragraphs(questions: Sequence[ReadingQuestion], reader: Reader) -> Iter
     answer."""
     for question in questions:
         text = question.context
-        hit = Hit(Passage.at(question.id, 0, len(text)), text, 1.0, 1, 1)
-        answers = confidence.candidates(reader.read(question.question, [(hit.passage, text)]), [hit])
-        document = Document(question.id, title_of(text), text, path="", sha256="")
-        places = confidence.in_passages(answers, [hit], {document.id: document})
+        places = confidence.in_passages(*in_paragraph(question.question, text, reader))
         found = [Candidate(place, says(text[place.start : place.end], question.answers)) for place in places]
         yield Item(question.question, tuple(found))
 
