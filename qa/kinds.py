@@ -207,7 +207,7 @@ _DEFINED = re.compile(
     r"|what (?:is|was) (?:meant by|the (?:meaning|"
     r"definition) of) (?P<c>.+)|(?:who|what) "
     r"(?P<d>(?-i:[A-Z])\S*(?: \S+){0,5}) (?:is|was)|what kind of (?:thing|person) is (?P<e>.+)"
-    r"|what (?:does|did) (?P<f>.+) do (?:for a living|for work|as a job|professionally)"
+    r"|what (?:does|did) (?P<f>(?!(?:the|an?)\b).+) do (?:for a living|for work|as a job|professionally)"
     rf"|what(?:'s| is| was) (?P<g>(?-i:[A-Z]).*?)'s? {_WORK}"
     rf"|what(?:'s| is| was) the {_WORK} of (?P<h>(?-i:[A-Z]).+))",
     re.IGNORECASE,

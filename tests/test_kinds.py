@@ -39,6 +39,20 @@ def test_several_of_a_sort_are_a_list_whatever_they_did(question: str, kind: kin
     assert kinds.wanted(question).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("question", "about"),
+    [
+        ("What does Ada Quill do for a living?", "Ada Quill"),
+        ("what does ada quill do for a living", "ada quill"),
+        ("What does the mayor do for a living?", ""),
+    ],
+)
+def test_the_work_of_somebody_named_is_looked_up_and_of_anybody_else_read_for(
+    question: str, about: str
+) -> None:
+    assert kinds.wanted(question).about == about
+
+
 @given(st.text(max_size=200))
 def test_any_text_has_a_kind(question: str) -> None:
     assert kinds.wanted(question).kind in get_args(kinds.Kind)
