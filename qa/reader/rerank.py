@@ -127,4 +127,4 @@ class Reranker:
 
     @cached_property
     def _model(self) -> Any:
-        return encoder(self.weights, "re-ranker", shared=WEIGHTS)
+        return encoder(self.weights, "re-ranker")

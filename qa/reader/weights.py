@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa.minilm import word_embeddings
+
 if TYPE_CHECKING:
     import torch
 
 SCALE = ".scale"  # of the tensor whose name goes before it
+WORDS = "bert.embeddings.word_embeddings.weight"  # half of all weights
 
 
 def save(model: Any, folder: Path) -> None:
@@ -51,15 +54,17 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def load(folder: Path, dtype: torch.dtype, shared: Path | None = None, **settings: Any) -> Any:
-    """The model in evaluation mode; `settings` replace those of `config.json`. What is not in `folder` is
-    read from `shared`, another model's. Files of plain floats are read as well. Raises OSError, ValueError
-    and what safetensors raises where the files are damaged."""
+def load(folder: Path, dtype: torch.dtype, **settings: Any) -> Any:
+    """The model in evaluation mode; `settings` replace those of `config.json`. Word embeddings that are not
+    in `folder` are the embedder's. Files of plain floats are read as well. Raises `MissingWeights` where the
+    embedder's are not there, and OSError, ValueError and what safetensors raises where the files are
+    damaged."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import BertConfig, BertForQuestionAnswering  # noqa: PLC0415
 
-    weights = read_tensors(shared / "model.safetensors") if shared else {}
-    weights |= read_tensors(folder / "model.safetensors")
+    weights = read_tensors(folder / "model.safetensors")
+    if WORDS not in weights:
+        weights[WORDS] = word_embeddings()
     weights = {name: weight.to(dtype) for name, weight in weights.items()}
     config = BertConfig.from_pretrained(folder, local_files_only=True)
     config.update(settings)
