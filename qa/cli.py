@@ -171,7 +171,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     config = read_config(arguments.config)
     # A line a minute where the output is a file: on a processor a run takes days.
-    with tqdm(unit=" steps", mininterval=0.1 if sys.stderr.isatty() else 60) as bar:
+    with tqdm(unit=" steps", delay=1, mininterval=0.1 if sys.stderr.isatty() else 60) as bar:
 
         def progress(stage: str, step: int, steps: int, loss: float, tokens_per_second: float) -> None:
             if not bar.desc.startswith(stage):

@@ -69,6 +69,7 @@ class Inputs:
     masked: Tensor
     hidden: Tensor
     questions: int
+    candidates: bool
 
     @classmethod
     def of(cls, batch: Batch, device: str) -> Inputs:

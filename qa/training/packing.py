@@ -75,6 +75,7 @@ class Batch:
     masked: Longs  # (M,) tokens that are hidden
     hidden: Longs  # (M,) what they are
     questions: int  # Q
+    candidates: bool  # whether the places are those of candidates
     tokens: int = field(compare=False)  # without the rests
 
 
@@ -335,6 +336,7 @@ def lay_out(packed: Packed, masks: np.random.Generator, share: float = 0.0) -> B
         masked,
         hidden,
         packed.questions,
+        any(window.right is not None for members in packed.rows for window, _ in members),
         sum(len(window) for members in packed.rows for window, _ in members),
     )
 

@@ -224,8 +224,7 @@ def _reranker(run: Run) -> None:
 
     def loss(inputs: Inputs) -> Tensor:
         logits = encoder.logits(encoder(inputs, config.dropout))
-        candidates = bool((inputs.types == 2).any())
-        return (packed.reranking_loss if candidates else packed.reading_loss)(logits, inputs)
+        return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
 
     fit(run, "reranker", encoder, mixed(), steps, config.rate, loss)
     _write_weights(encoder, run.leaves("reranker"), RERANKER, ("config.json",))
@@ -264,7 +263,7 @@ def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str
     scores: list[Any] = []
     for batch in run.batches(questions, packing.looking(run.material, beside), seed, epochs=1):
         inputs = Inputs.of(batch, run.device)
-        with torch.inference_mode():
+        with torch.no_grad():
             best, first, last = packed.best_spans(encoder.logits(encoder(inputs)), inputs, continues)
         question, passage, begin = batch.origins.T[:, :, None]  # each (windows, 1)
         shape = tuple(best.shape)
