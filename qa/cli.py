@@ -166,18 +166,22 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm  # noqa: PLC0415
 
-    from qa.training.train import read_config, train  # noqa: PLC0415
+    from qa.training.config import STAGES, read_config  # noqa: PLC0415
+    from qa.training.train import train  # noqa: PLC0415
 
-    # A line a minute where the output is a file: a run takes hours.
-    with tqdm(unit=" steps", desc="training", mininterval=0.1 if sys.stderr.isatty() else 60) as bar:
+    config = read_config(arguments.config)
+    # A line a minute where the output is a file: on a processor a run takes days.
+    with tqdm(unit=" steps", delay=1, mininterval=0.1 if sys.stderr.isatty() else 60) as bar:
 
-        def progress(step: int, steps: int, loss: float, tokens_per_second: float) -> None:
+        def progress(stage: str, step: int, steps: int, loss: float, tokens_per_second: float) -> None:
+            if not bar.desc.startswith(stage):
+                bar.reset()
+                bar.set_description(stage, refresh=False)
             bar.total = steps
             bar.set_postfix_str(f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s", refresh=False)
             bar.update(step - bar.n)
 
-        figures = train(read_config(arguments.config), arguments.out, arguments.device, progress)
-    print(json.dumps(figures, indent=2))
+        train(config, arguments.out, arguments.device, arguments.stage or tuple(STAGES), progress)
     return ANSWERED
 
 
@@ -278,6 +282,8 @@ def _probability(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 (a statement for each verb and option)
+    from qa.training.config import STAGES  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="qa",
         description="Ask a folder of documents a question; get the exact words that answer it, "
@@ -404,11 +410,18 @@ def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 (a statement for each
     )
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="confidence.json to write")
 
-    train = verbs.add_parser("train", help="Fine-tune the reader's weights.")
+    train = verbs.add_parser("train", help="Train the weights of reader and re-ranker, stage by stage.")
     train.set_defaults(verb=_train)
     train.add_argument("config", type=Path, metavar="CONFIG", help="settings of the run, TOML")
     train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the weights go")
+    train.add_argument(
+        "--stage",
+        action="append",
+        choices=tuple(STAGES),
+        default=[],
+        help="only this stage; may repeat (default: all that are not done)",
+    )
 
     verify = verb(
         "verify", _verify, "Check every citation of a saved answer against the index and the files."

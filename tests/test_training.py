@@ -1,6 +1,6 @@
-"""Training: what is set aside, what the loss says, and that a killed run loses nothing."""
+"""Training: what is learned from and what is set aside, how windows are packed, what the losses say, and
+that a killed run loses nothing."""
 
-import copy
 import gzip
 import json
 import math
@@ -9,55 +9,67 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
+from random import Random
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from qa.errors import BadQuestion, QAError
+from qa.evaluation.metrics import says
 from qa.evaluation.squad import ReadingQuestion, divide, read_set
-from qa.reader.model import WEIGHTS
+from qa.reader import Reader
+from qa.reader.decode import MAX_ANSWER_TOKENS
+from qa.reader.model import WEIGHTS, tokenizer_of
+from qa.reader.rerank import MARKED, Place, mark
 from qa.reader.weights import load
-from qa.training import loop
-from qa.training.hardness import hardest, overlap
+from qa.training import packed, packing
+from qa.training.cloze import cloze_questions
+from qa.training.config import STAGES, Config, keep_config, read_config
+from qa.training.material import NEWS, SQUAD, Labels, Material, Texts, labels, make_material, token_range
+from qa.training.nearest import nearest_passages
 from qa.training.noise import MOST_HINTS, hinted, noisy
-from qa.training.switchback import EightBitLinear, in_eight_bits
-from qa.training.train import (
-    Config,
-    Window,
-    _interpolation_base,
-    group_loss,
-    read_config,
-    train,
-)
+from qa.training.packed import Encoder, Inputs
+from qa.training.packing import ROW, Batch, Packed, Window, lay_out, pack
+from qa.training.train import rate, train
+from qa.types import Passage
 
+SHIPPED = Path(__file__).parent.parent / "benchmarks" / "training" / "shipped.toml"
+TOKENIZER = tokenizer_of(WEIGHTS)
 TEXT = "The mill stands in Harlow. It was built by Ann Reed in 1820."
 
 
 def squad(path: Path, articles: int = 6) -> Path:
+    """Each article has two paragraphs, which both tell of its miller and its town."""
     data = [
         {
-            "title": f"Mill {a}",
+            "title": f"{path.name} {a}",
             "paragraphs": [
                 {
-                    "context": f"{TEXT} Mill number {a}.",
+                    "context": f"{TEXT} Mill number {a} was left to Miller Tom{p} Hale{a} of Port Agnes{a}.",
                     "qas": [
                         {
-                            "id": f"{a}-who",
+                            "id": f"{path.name}-{a}-{p}-who",
                             "question": "Who built the mill?",
                             "is_impossible": False,
-                            "answers": [{"text": "Ann Reed", "answer_start": 43}],
+                            "answers": [{"text": "Ann Reed", "answer_start": TEXT.index("Ann")}],
                         },
                         {
-                            "id": f"{a}-why",
-                            "question": "Why burn?",
+                            "id": f"{path.name}-{a}-{p}-why",
+                            "question": "Why did the mill burn?",
                             "is_impossible": True,
                             "answers": [],
                         },
                     ],
                 }
+                for p in range(2)
             ],
         }
         for a in range(articles)
@@ -65,6 +77,47 @@ def squad(path: Path, articles: int = 6) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(json.dumps({"data": data}).encode()))
     return path
+
+
+def asked(text: str, question: str, answer: str | None, article: str = "Mill") -> ReadingQuestion:
+    places = () if answer is None else ((text.index(answer), text.index(answer) + len(answer)),)
+    return ReadingQuestion(f"{question} {text}", question, text, article, places)
+
+
+LONG = "The keeper wrote down the weather of the day and the ships that passed. " * 40
+SHIPS = [
+    f"The {name} of Port Agnes carried {cargo} to the island of Brenna. Her master was Captain {master}."
+    for name, cargo, master in (
+        ("Tern", "grain", "Ida Voss"),
+        ("Heron", "sand", "Olaf Brandt"),
+        ("Gull", "coal", "Ida Voss"),
+    )
+]
+
+
+@cache
+def sets() -> Texts:
+    """Two articles to learn from, one that is held out, and a report."""
+    texts = Texts(reports={"a1a": (0, "Mill of Harlow to be rebuilt"), "a1b": (20, "Ships stay in port")})
+    ships = [asked(text, "Who was her master?", text[:-1].split("Captain ")[1], "Ships") for text in SHIPS]
+    texts.add([*ships, asked(SHIPS[0], "Who built her?", None, "Ships")], SQUAD)
+    texts.add([asked(f"{LONG}{TEXT} {LONG}", "Who built the mill?", "Ann Reed")], SQUAD)
+    texts.add([asked(f"{SHIPS[2]} It sank.", "What sank?", "It", "Wrecks")], SQUAD, held_out=True)
+    texts.add([asked(f"{TEXT} It burnt down.", "When was it built?", "1820", "a1a")], NEWS)
+    texts.add([asked("Ships stay in port", "Where do ships stay?", "in port", "a1b")], NEWS)
+    return texts
+
+
+@cache
+def material() -> Material:
+    return make_material(sets())
+
+
+def said(tokens: Sequence[int]) -> str:
+    return str(TOKENIZER.decode(list(tokens)))
+
+
+# The sets
 
 
 def test_held_out_articles_are_never_trained_on(tmp_path: Path) -> None:
@@ -87,178 +140,523 @@ def test_a_damaged_set_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_noise_repeats_with_its_seed() -> None:
-    from random import Random
-
     assert [noisy("Who built it?", Random(i)) for i in range(9)] == [
         noisy("Who built it?", Random(i)) for i in range(9)
     ]
 
 
 def test_hints_come_from_the_passage_and_give_no_answer_away() -> None:
-    from random import Random
-
     text = "Ann Reed built the Harbour Bridge after Mayor Ortega resigned."
     seen = set()
     for seed in range(40):
-        asked = hinted("Who built the bridge?", text, ["Ann Reed"], Random(seed))
-        assert asked.startswith("Who built the bridge? (")
-        words = asked.removesuffix(")").split("(")[1].split()
+        question = hinted("Who built the bridge?", text, ["Ann Reed"], Random(seed))
+        assert question.startswith("Who built the bridge? (")
+        words = question.removesuffix(")").split("(")[1].split()
         assert 1 <= len(words) <= MOST_HINTS
         seen |= set(words)
     assert seen == {"Harbour", "after", "Mayor", "Ortega", "resigned"}
     assert hinted("Who?", "It is so.", [], Random(1)) == "Who?"
 
 
-class Scores:
-    """A model with given logits, the same for start and end."""
-
-    def __init__(self, rows: list[list[float]]) -> None:
-        self.logits = torch.tensor(rows)
-
-    def __call__(self, **_: object) -> SimpleNamespace:
-        return SimpleNamespace(start_logits=self.logits, end_logits=self.logits)
+# The material
 
 
-def test_the_softmax_spans_all_windows_of_a_question_and_one_null() -> None:
-    model = Scores([[1.0, 0, 3.0, 2.0], [0.5, 0, 1.5, 0.0]])
-    group = [Window([1, 2, 3, 4], (2, 4), [(2, 2)]), Window([1, 2, 3, 4], (2, 4), [])]
-    loss, tokens = group_loss(model, [group], True, "cpu")
-    whole = math.log(1 + math.exp(2) + math.exp(1) + math.exp(1) + math.exp(-0.5))
-    assert float(loss) == pytest.approx(2 * (whole - 2), abs=1e-5)
-    assert tokens == 8
+def test_the_material_says_what_the_texts_say() -> None:
+    found, texts = material(), sets()
+    for number, question in enumerate(texts.questions):
+        passage = found.passages[int(found.passage[number])]
+        assert said(passage) == said(TOKENIZER.encode(question.context, add_special_tokens=False).ids)
+        assert said(found.questions[number]) == question.question.lower()
+        answers = [said(passage[first : last + 1]) for first, last in found.places_of(number)]
+        assert answers == [answer.lower() for answer in question.answers]
+        assert found.answerable[number] == bool(answers)
+    assert said(found.titles[int(found.passage[-1])]) == "ships stay in port"
 
 
-def test_the_loss_is_marginal_over_the_places_of_an_answer() -> None:
-    model = Scores([[0.0, 0, 1.0, 2.0]])
-    loss, _ = group_loss(model, [[Window([1, 2, 3, 4], (2, 4), [(2, 2), (3, 3)])]], True, "cpu")
-    whole = math.log(1 + math.e + math.exp(2))
-    assert float(loss) == pytest.approx(2 * whole - math.log(math.exp(2) + math.exp(4)), abs=1e-5)
+def test_the_material_is_read_as_it_was_written(tmp_path: Path) -> None:
+    material().write(tmp_path / "material.npz.xz")
+    again = Material.read(tmp_path / "material.npz.xz")
+    assert np.array_equal(again.passages.values, material().passages.values)
+    assert np.array_equal(again.places, material().places)
+    assert str(again.digest) == sets().digest()
+    (tmp_path / "material.npz.xz").write_bytes(b"damaged")
+    with pytest.raises(QAError, match=r"cannot be read.*--stage material"):
+        Material.read(tmp_path / "material.npz.xz")
 
 
-def test_an_unknown_setting_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("epoch = 1\n")
-    with pytest.raises(QAError, match="not a training configuration"):
+@given(st.text("ab c", max_size=40), st.integers(0, 39), st.integers(1, 20))
+def test_the_tokens_of_a_place_are_those_that_touch_it(text: str, start: int, length: int) -> None:
+    offsets = TOKENIZER.encode(text, add_special_tokens=False).offsets
+    inside = [i for i, (a, b) in enumerate(offsets) if a < start + length and b > start]
+    found = token_range(offsets, start, start + length)
+    assert found == ((inside[0], inside[-1]) if inside else None)
+
+
+def test_nothing_is_learned_from_held_out_articles() -> None:
+    found = material()
+    aside = set(found.passage[found.held_out].tolist())
+    assert not found.held_out[found.learned_from].any()
+    assert aside.isdisjoint(found.passage[found.learned_from].tolist())
+    assert len(found.cloze)
+    assert aside.isdisjoint(found.cloze_passage.tolist())
+
+
+def test_the_halves_share_no_passage_and_divide_no_article() -> None:
+    texts = Texts()
+    for article in range(30):
+        texts.add([asked(f"{article}.{p} {TEXT}", "Who?", "Ann Reed", str(article)) for p in range(3)], SQUAD)
+    found = make_material(texts)
+    half = found.half[found.passage]
+    passages = [set(found.passage[half == number].tolist()) for number in (0, 1)]
+    articles = [{texts.questions[i].article for i in np.flatnonzero(half == number)} for number in (0, 1)]
+    assert passages[0].isdisjoint(passages[1])
+    assert articles[0].isdisjoint(articles[1])
+    assert len(articles[0]) == len(articles[1]) == 15
+
+
+def test_a_cloze_question_asks_for_what_another_passage_has_in_another_sentence() -> None:
+    passages = [*SHIPS, "A letter: Her master was Captain Ida Voss. It names Port Agnes and Brenna twice."]
+    words = ("who", "what", "which", "where", "when", "how many", "[MASK]")
+    answered, unanswered = 0, 0
+    for seed in range(60):
+        span = ""
+        for cloze in cloze_questions(passages, Random(seed)):
+            text = passages[cloze.passage]
+            if not cloze.places:  # the question before, asked of a passage without the span
+                assert span not in text
+                unanswered += 1
+                continue
+            (span,) = {text[start:end] for start, end in cloze.places}
+            whole = [cloze.question.replace(f" {word} ", span, 1) for word in words]
+            assert any(sentence in passage for sentence in whole for passage in passages)
+            assert not any(sentence in text for sentence in whole)
+            answered += 1
+    assert answered > 100
+    assert unanswered > 5
+
+
+def test_a_passage_read_beside_a_question_tells_nothing_that_is_accepted() -> None:
+    found, texts = material(), sets()
+    silent, beside = nearest_passages(found, "cpu")
+    contexts = texts.passages()
+    for number, question in enumerate(texts.questions):
+        if found.held_out[number]:
+            assert (silent[number] == -1).all() and (beside[number] == -1).all()
+            continue
+        near = {i for i in (*silent[number].tolist(), *beside[number].tolist()) if i >= 0}
+        assert near
+        assert near.isdisjoint({int(found.passage[number]), *found.passage[found.held_out].tolist()})
+        accepted = {a for q in texts.questions if q.question == question.question for a in q.answers}
+        told = [contexts[i] for i in silent[number].tolist() if i >= 0]
+        assert not any(answer in text for answer in accepted for text in told)
+
+
+def test_labels_are_what_a_person_would_say_of_each_wording_once() -> None:
+    found, texts = material(), sets()
+    passage = int(found.passage[0])
+    tokens = [said([token]) for token in found.passages[passage].tolist()]
+    at = tokens.index("captain")
+    spans = [(at, at + 2), (at + 1, at + 2), (0, 1), (at + 1, at + 2), (at + 1, at + 1)]
+    rows = [(0, passage, *span) for span in spans] + [(3, passage, at, at + 2)]
+    known = labels(texts, found, *np.array(rows, np.int32).T)
+    assert list(zip(known.question, known.first, known.last, strict=True)) == [
+        (q, first, last) for q, _, first, last in [*rows[:3], *rows[4:]]
+    ]
+    wordings = ["Captain Ida Voss", "Ida Voss", "The Tern", "Ida"]
+    assert known.right.tolist() == [says(each, ("Ida Voss",)) for each in wordings] + [False]
+    assert known.right.any() and not known.right.all()
+    assert known.at.tolist() == [0, 4, 5]
+
+
+def test_labels_over_other_texts_than_the_materials_are_one_sentence() -> None:
+    other = Texts(questions=[*sets().questions[1:]])
+    with pytest.raises(QAError, match=r"not those that the material was made of.*--stage labels"):
+        labels(other, material(), *np.zeros((4, 0), np.int32))
+
+
+# Packing
+
+
+def window(length: int, number: int, places: Sequence[tuple[int, int]] = ()) -> Window:
+    """Its tokens say which it is."""
+    body = np.full(length, 2_000 + number, np.uint16)
+    return Window(np.array([1_500], np.uint16), body, list(places), (number, 0, 0))
+
+
+@given(st.lists(st.lists(st.integers(1, 400), min_size=1, max_size=4), max_size=40), st.integers(4, 9))
+@settings(max_examples=60, deadline=None)
+def test_packing_loses_no_window_keeps_a_question_together_and_overlaps_nothing(
+    lengths: list[list[int]], rows: int
+) -> None:
+    numbers = iter(range(10_000))
+    groups = [[window(length, next(numbers)) for length in group] for group in lengths]
+    found: list[list[int]] = []
+    for each in pack(groups, rows):
+        batch = lay_out(each, np.random.default_rng(0))
+        assert len(batch.ids) == rows * ROW
+        used = np.zeros(rows * ROW, int)
+        together: list[list[int]] = [[] for _ in range(batch.questions)]
+        for (at, first, length, question), (number, *_) in zip(batch.windows, batch.origins, strict=True):
+            whole = slice(at, first + length + 1)
+            used[whole] += 1
+            assert at // ROW == (whole.stop - 1) // ROW
+            expected = [packing.CLS, 1_500, packing.SEP, *[2_000 + number] * length, packing.SEP]
+            assert batch.ids[whole].tolist() == expected
+            assert len(set(batch.sequences[whole].tolist())) == 1
+            together[question].append(int(number))
+        assert used.max() == 1
+        assert not batch.ids[used == 0].any()
+        assert batch.tokens == used.sum()
+        assert (np.diff(batch.bounds) > 0).all() and batch.bounds[-1] == rows * ROW
+        assert (np.repeat(np.arange(len(batch.bounds) - 1), np.diff(batch.bounds)) == batch.sequences).all()
+        found += together
+    assert sorted(map(sorted, found)) == [[w.origin[0] for w in group] for group in groups]
+
+
+def test_a_question_that_does_not_fit_alone_is_one_sentence() -> None:
+    with pytest.raises(QAError, match="do not fit in 1 rows"):
+        list(pack([[window(400, 0), window(400, 1)]], 1))
+
+
+def test_of_a_long_passage_one_window_that_answers_is_read_and_another() -> None:
+    found = material()
+    number = sets().questions.index(asked(f"{LONG}{TEXT} {LONG}", "Who built the mill?", "Ann Reed"))
+    for seed in range(20):
+        read = packing.reading(found, 0.0)(number, Random(seed))
+        assert len(read) == 2
+        ((first, last),) = read[0].places
+        assert said(read[0].body[first : last + 1]) == "ann reed"
+        assert not read[1].places
+
+
+def test_where_the_places_of_a_batch_are_stands_the_answer() -> None:
+    found = material()
+    batch = next(packing.stream(found.learned_from, packing.reading(found, 0.0), 8, 1))
+    answers = {said(batch.ids[first : last + 1]) for first, last, _ in batch.places}
+    assert {"ida voss", "olaf brandt", "ann reed", "1820", "in port"} == answers
+    unanswered = int(np.flatnonzero(~found.answerable & ~found.held_out)[0])
+    (question,) = {
+        int(q) for (*_, q), (n, *_) in zip(batch.windows, batch.origins, strict=True) if n == unanswered
+    }
+    assert batch.none.tolist() == [question]
+
+
+def test_a_question_is_read_with_a_passage_that_does_not_answer_as_often_as_asked() -> None:
+    found = material()
+    nearest = np.full((len(found.questions), 2), -1, np.int32)
+    nearest[0] = 3, 4
+    group = packing.reading(found, 0.5, nearest)
+    others = [{w.origin[1] for w in group(0, Random(seed))} - {int(found.passage[0])} for seed in range(200)]
+    assert 60 < sum(map(bool, others)) < 140
+    assert set.union(*others) == {3, 4}
+    assert {len(group(1, Random(seed))) for seed in range(20)} == {1}
+
+
+@given(st.integers(0, 2**32), st.floats(0.05, 1))
+@settings(max_examples=30, deadline=None)
+def test_hidden_words_are_never_those_of_an_answer(seed: int, share: float) -> None:
+    groups = [[window(60, n, [(n, n + 3), (40, 40)])] for n in range(9)]
+    (whole,) = pack(groups, 2)
+    plain, batch = (lay_out(whole, np.random.default_rng(seed), s) for s in (0.0, share))
+    answers = {token for first, last, _ in batch.places for token in range(first, last + 1)}
+    assert answers.isdisjoint(batch.masked.tolist())
+    assert set(batch.masked.tolist()) <= set(batch.inside.tolist())
+    assert np.array_equal(plain.ids[batch.masked], batch.hidden)
+    changed = np.flatnonzero(plain.ids != batch.ids)
+    assert set(changed.tolist()) <= set(batch.masked.tolist())
+    assert not len(plain.masked)
+
+
+@pytest.mark.parametrize("titled", [True, False])
+def test_a_marked_candidate_is_laid_out_as_the_product_lays_it_out(titled: bool) -> None:
+    found = material()
+    text, question = SHIPS[1], "Who was her master?"
+    offsets = TOKENIZER.encode(text, add_special_tokens=False).offsets
+    for begin, end in ((0, 3), (text.index("Olaf"), len(text) - 1), (text.index("island"), len(text))):
+        title = "Ships stay in port" if titled else ""
+        expected = mark(TOKENIZER, question, Place(title, text, begin, end))
+        place = token_range(offsets, begin, end)
+        assert place
+        ids = [TOKENIZER.encode(each, add_special_tokens=False).ids for each in (question, title)]
+        asked_, title_ = (np.array(each, np.uint16) for each in ids)
+        number = sets().passages().index(text)
+        made = Packed(1)
+        assert made.add([packing.marked(found, asked_, title_, number, place, True)])
+        batch = lay_out(made, np.random.default_rng(0))
+        n = len(expected.ids)
+        assert batch.ids[:n].tolist() == expected.ids
+        assert batch.types[:n].tolist() == expected.types
+        assert batch.places.tolist() == [[expected.first, expected.last, 0]]
+        assert batch.tokens == n
+
+
+def test_where_no_candidate_is_right_a_later_one_or_the_sets_answer_takes_the_last_place() -> None:
+    found = material()
+
+    def of(question: int, *right: bool) -> list[tuple[int, bool | None]]:
+        n = len(right)
+        numbers = (np.full(n, question), np.full(n, found.passage[question]), np.arange(n), np.arange(n))
+        known = Labels(*(each.astype(np.int32) for each in numbers), np.array(right))
+        return [
+            (w.origin[2] + w.places[0][0], w.right) for w in packing.reranking(found, known)(0, Random(1))
+        ]
+
+    first = found.places_of(0)[0][0]
+    assert of(0, False, True, False) == [(0, False), (1, True), (2, False)]
+    assert of(0, False, False, False, False, True)[-1] == (4, True)
+    assert of(0, False, False, False, False) == [(0, False), (1, False), (2, False), (first, True)]
+    assert of(0, False) == [(0, False), (first, True)]
+    assert of(3, False, False) == [(0, False), (1, False)]  # nothing answers
+
+
+# The encoder, and what is learned with it
+
+
+def of_windows(groups: Sequence[Sequence[Window]], rows: int = 2) -> tuple[Batch, Inputs]:
+    (whole,) = pack([list(group) for group in groups], rows)
+    batch = lay_out(whole, np.random.default_rng(0))
+    return batch, Inputs.of(batch, "cpu")
+
+
+def test_windows_side_by_side_get_the_logits_that_transformers_gives_each_alone() -> None:
+    model = load(WEIGHTS, torch.float32)
+    weights = model.state_dict()
+    encoder = Encoder(weights, weights[packed.WORDS]).eval()
+    found = material()
+    groups = [packing.reading(found, 0.0)(number, Random(0)) for number in found.learned_from.tolist()]
+    batch, inputs = of_windows(groups, 3)
+    assert len(batch.windows) > 4
+    with torch.inference_mode():
+        logits = encoder.logits(encoder(inputs))
+        for at, first, length, _ in batch.windows.tolist():
+            whole = slice(at, first + length + 1)
+            ids, types = (torch.from_numpy(x[whole]).long()[None] for x in (batch.ids, batch.types))
+            output = model(input_ids=ids, token_type_ids=types, attention_mask=torch.ones_like(ids))
+            alone = torch.stack([output.start_logits[0], output.end_logits[0]], 1)
+            assert torch.allclose(logits[whole], alone, atol=1e-4)
+    assert all(torch.equal(weight, weights[name].float()) for name, weight in encoder.state().items())
+    assert weights.keys() - encoder.state().keys() == {packed.WORDS}
+
+
+def test_a_third_token_type_begins_near_that_of_the_passage() -> None:
+    weights = load(WEIGHTS, torch.float32).state_dict()
+    kinds = Encoder(weights, weights[packed.WORDS], 3).state()["bert.embeddings.token_type_embeddings.weight"]
+    assert kinds.shape == (3, 384)
+    assert 0 < float((kinds[2] - kinds[1]).abs().max()) < 0.1
+
+
+def logsumexp(values: Sequence[float]) -> float:
+    return math.log(sum(math.exp(value) for value in values))
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        [[[(2, 4)], []], [[(0, 0), (5, 9)], [(1, 1)]], [[]]],  # in one window, in two of two, in none
+        [[[]], [[], []], [[(3, 3), (3, 4), (8, 9)]]],
+    ],
+)
+def test_the_loss_of_reading_is_that_of_a_softmax_over_all_windows_of_a_question_and_one_null(
+    places: list[list[list[tuple[int, int]]]],
+) -> None:
+    groups = [[window(20 + 9 * w, w, places_) for w, places_ in enumerate(group)] for group in places]
+    batch, inputs = of_windows(groups)
+    logits = torch.from_numpy(np.random.default_rng(3).normal(size=(2 * ROW, 2)) * 3)
+    losses = []
+    for question in range(len(groups)):
+        options: list[list[float]] = [[0.0], [0.0]]
+        right: list[float] = []
+        for at, first, length, of in batch.windows.tolist():
+            if of != question:
+                continue
+            gaps = (logits[at : first + length] - logits[at]).tolist()[first - at :]
+            for side in (0, 1):
+                options[side] += [gap[side] for gap in gaps]
+            for begin, last, whose in batch.places.tolist():
+                if whose == question and first <= begin < first + length:
+                    right.append(gaps[begin - first][0] + gaps[last - first][1])
+        losses.append(sum(map(logsumexp, options)) - logsumexp(right or [0.0]))
+    assert float(packed.reading_loss(logits, inputs)) == pytest.approx(np.mean(losses), abs=1e-6)
+
+
+def test_the_loss_of_the_reranker_is_that_of_choosing_a_right_candidate_or_none_where_none_is() -> None:
+    def candidate(score: float, right: bool) -> tuple[Window, float]:
+        return replace(window(6, 0, [(2, 3)]), right=right), score
+
+    groups = [
+        [candidate(3, True), candidate(1, False), candidate(2, True)],
+        [candidate(2, False), candidate(1, False)],
+    ]
+    batch, inputs = of_windows([[each for each, _ in group] for group in groups], 1)
+    assert (batch.types == MARKED).sum() == 2 * 5
+    logits = torch.full((ROW, 2), 50.0)
+    for (at, *_), (first, last, _), score in zip(
+        batch.windows, batch.places, (score for group in groups for _, score in group), strict=True
+    ):
+        logits[at] = 1.0
+        logits[first, 0] = logits[last, 1] = 1.0 + score / 2
+    first = math.log(1 + math.e**3 + math.e + math.e**2) - math.log(math.e**3 + math.e**2)
+    second = math.log(1 + math.e**2 + math.e)
+    assert float(packed.reranking_loss(logits, inputs)) == pytest.approx((first + second) / 2, abs=1e-5)
+
+
+def test_the_best_spans_of_a_window_stay_inside_cut_no_word_and_do_not_overlap() -> None:
+    generator = np.random.default_rng(4)
+    continues = torch.from_numpy(generator.random(30_522) < 0.3)
+    groups = []
+    for n in range(12):
+        body = generator.integers(1_000, 30_000, int(generator.integers(1, 90))).astype(np.uint16)
+        groups.append([Window(np.array([1_500], np.uint16), body, [], (n, 0, 0))])
+    batch, inputs = of_windows(groups, 3)
+    logits = torch.from_numpy(generator.normal(size=(3 * ROW, 2))).float()
+    scores, firsts, lasts = packed.best_spans(logits, inputs, continues)
+    for row, (at, begin, length, _) in enumerate(batch.windows.tolist()):
+        free = np.ones(length, bool)
+        going_on = [*continues[batch.ids[begin : begin + length].tolist()].tolist(), False]
+        gaps = (logits[begin : begin + length] - logits[at]).numpy()
+        found = [
+            (float(score), first, last)
+            for score, first, last in zip(*(x[row].tolist() for x in (scores, firsts, lasts)), strict=True)
+            if score > packed.NOWHERE
+        ]
+        for score, first, last in found:
+            possible = [
+                gaps[a, 0] + gaps[b, 1]
+                for a in range(length)
+                for b in range(a, min(a + MAX_ANSWER_TOKENS, length))
+                if free[a : b + 1].all() and not going_on[a] and not going_on[b + 1]
+            ]
+            assert score == pytest.approx(max(possible), abs=1e-4)
+            assert 0 <= first <= last < length
+            assert free[first : last + 1].all()
+            free[first : last + 1] = False
+
+
+# The run
+
+
+def test_the_shipped_settings_are_the_ones_that_are_documented() -> None:
+    assert read_config(SHIPPED) == Config()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("steps = 1", r"has the setting 'steps'; expected one of warm_up_steps, .*; edit "),
+        ("rows = 'many'", r"rows is 'many'; expected a whole number, 0 or more; edit "),
+        ("rate = -1.0", r"rate is -1\.0; expected a number, 0 or more; edit "),
+        ("rows = 2", r"rows are 2 .*; expected 8 rows"),
+        ("reader_steps = 0", r"smallest number of steps is 0; expected .* 1 step"),
+        ("negatives = 60", r"more than 1; expected dropout, masked, negatives of 0 to 1"),
+        ("rows =", r"is not a training configuration"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "c.toml").write_text(f"{line}\n")
+    with pytest.raises(QAError, match=message):
         read_config(tmp_path / "c.toml")
+    with pytest.raises(QAError, match="is not a training configuration"):
+        read_config(tmp_path / "none.toml")
 
 
-def test_an_unknown_set_of_our_own_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("written = { nwes = 1 }\n")
-    with pytest.raises(QAError, match="expected news or reworded"):
-        read_config(tmp_path / "c.toml")
+def test_the_folder_of_another_run_is_not_gone_on_in(tmp_path: Path) -> None:
+    keep_config(Config(seed=1), tmp_path)
+    keep_config(Config(seed=1), tmp_path)
+    with pytest.raises(QAError, match=r"holds a run of other settings.*--out DIR"):
+        keep_config(Config(seed=2), tmp_path)
 
 
-def test_the_rate_rises_stays_level_and_falls_to_nothing() -> None:
-    config = Config(warm_up=0.1, decay=0.25)
-    rates = [loop.rate(step, 100, config) for step in range(100)]
-    assert rates[0] == 0.1
-    assert rates[10:76] == [1.0] * 66
-    assert rates[75:] == sorted(rates[75:], reverse=True)
-    assert 0 < rates[-1] < 0.05
+@pytest.mark.parametrize(
+    ("stage", "lacks"), [("warm-up", "material"), ("labels", "candidates"), ("reranker", "labels")]
+)
+def test_a_stage_without_the_one_before_is_one_sentence(tmp_path: Path, stage: str, lacks: str) -> None:
+    for before in STAGES:
+        if before not in (lacks, stage):
+            (tmp_path / STAGES[before]).touch()
+    with pytest.raises(QAError, match=f"{stage} needs {STAGES[lacks]}.*--stage {lacks}"):
+        train(Config(), tmp_path, stages=[stage])
 
 
-def test_a_run_may_be_made_longer_only_while_its_rate_is_level(tmp_path: Path) -> None:
-    for decay, may in ((0.25, True), (1.0, False)):
-        out = tmp_path / str(decay)
-        out.mkdir()
-        loop.keep_config(Config(steps=100, decay=decay), out)
-        (out / "checkpoint.pt").touch()
-        with nullcontext() if may else pytest.raises(QAError, match="run of other settings"):
-            loop.keep_config(Config(steps=200, decay=decay), out)
-        with pytest.raises(QAError, match="run of other settings"):
-            loop.keep_config(Config(steps=100, decay=decay, seed=1), out)
+def test_a_stage_that_is_done_is_left_out(tmp_path: Path) -> None:
+    for name in STAGES.values():
+        (tmp_path / name).touch()
+    train(Config(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*STAGES.values(), "run.json"}
 
 
-def test_products_in_eight_bits_are_close_to_those_in_floats_and_so_are_their_gradients() -> None:
-    torch.manual_seed(3)
-    plain = torch.nn.Linear(96, 64)
-    short = copy.deepcopy(plain)
-    in_eight_bits(torch.nn.Sequential(short, torch.nn.Linear(64, 2)))
-    assert type(short) is EightBitLinear
-    x = torch.randn(5, 40, 96)
-    results = []
-    for layer in (plain, short):
-        given = x.clone().requires_grad_()
-        out = layer(given)
-        out.sin().sum().backward()
-        assert given.grad is not None
-        results.append([out.detach(), given.grad, layer.weight.grad, layer.bias.grad])
-    for exact, near in zip(*results, strict=True):
-        assert 0 < float((exact - near).norm() / exact.norm()) < 0.02
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_machine_without_a_gpu_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(QAError, match=r"No CUDA device was found.*--device cpu"):
+        train(Config(), tmp_path, "cuda")
 
 
-def test_a_run_in_eight_bits_without_a_compiler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(QAError, match=r"no-such-compiler.*eight_bits"):
-        loop.view_in_eight_bits(torch.nn.Linear(2, 2))
+def test_the_rate_rises_for_a_while_and_falls_to_nothing() -> None:
+    rates = [rate(step, 1_000) for step in range(1_000)]
+    assert rates[0] == 0.01
+    assert rates[:40] == sorted(rates[:40])
+    assert max(rates) == rates[40] == 1
+    assert rates[40:] == sorted(rates[40:], reverse=True)
+    assert 0 < rates[-1] < 0.002
+
+
+def test_the_stream_of_batches_is_the_same_whenever_it_is_asked_for_and_has_all_questions() -> None:
+    found = material()
+    first, again, other = (
+        next(packing.stream(found.learned_from, packing.reading(found, 0.0), 8, seed)) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first.ids, again.ids)
+    assert not np.array_equal(first.ids, other.ids)
+    parts = [
+        int(number)
+        for part in ((0, 2), (1, 2))
+        for batch in packing.stream(
+            found.learned_from, packing.reading(found, 0.0), 8, 1, epochs=1, part=part
+        )
+        for number in dict.fromkeys(batch.origins[:, 0].tolist())
+    ]
+    assert sorted(parts) == found.learned_from.tolist()
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_weights_and_learns(tmp_path: Path) -> None:
-    squad(tmp_path / "train" / "tiny.json.gz")
+def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_path: Path) -> None:
+    for name in (
+        SQUAD,
+        "squadshifts_amazon_reviews",
+        "squadshifts_reddit",
+        "qed_nq_train",
+        "fairytaleqa_train",
+    ):
+        squad(tmp_path / "train" / f"{name}.json.gz")
     config = tmp_path / "c.toml"
     config.write_text(
-        'sets = ["tiny"]\nheld_out = ""\nepochs = 6\nquestions_per_step = 4\ncheckpoint_steps = 2\n'
-        "dropout = 0.1\naveraging = 0.5\nnoise = 0.3\nlearning_rate = 0.0003\n"
+        "warm_up_steps = 2\nreader_steps = 4\nhalf_steps = 1\nreranker_steps = 3\nrows = 8\nworkers = 0\n"
+        "candidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
     )
 
-    def start(out: str) -> subprocess.Popen[bytes]:
+    def start(out: str, *options: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "qa", "train", str(config), "--out", str(tmp_path / out)],
+            [sys.executable, "-m", "qa", "train", str(config), "--out", str(tmp_path / out), *options],
             env={**os.environ, "QA_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
         )
 
     assert start("whole").wait() == 0
+    assert start("killed", "--stage", "material", "--stage", "warm-up").wait() == 0
     killed = start("killed")
-    while not (tmp_path / "killed" / "checkpoint.pt").exists():
+    while not (tmp_path / "killed" / "reader.checkpoint").exists():
         assert killed.poll() is None
         time.sleep(0.005)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    assert not (tmp_path / "killed" / "model.safetensors").exists()
+    assert not (tmp_path / "killed" / "reader").exists()
     assert start("killed").wait() == 0
-    weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "killed")]
-    assert weights[0] == weights[1]
-    assert json.loads((tmp_path / "whole" / "training.json").read_text())["loss"] < 3
+    for name in ("reader", "reranker"):
+        whole, gone_on = ((tmp_path / out / name / "model.safetensors") for out in ("whole", "killed"))
+        assert whole.read_bytes() == gone_on.read_bytes()
+        assert not any("word_embeddings" in tensor for tensor in load_file(whole))
+    assert not list((tmp_path / "killed").glob("*.checkpoint"))
 
-
-def test_weights_may_be_moved_back_towards_others_than_the_base() -> None:
-    config = Config(base="all-MiniLM-L6-v2", interpolation=0.5, interpolation_base=str(WEIGHTS))
-    others = [p.detach() for p in load(WEIGHTS, torch.float32).parameters()]
-    kept = _interpolation_base(config, SimpleNamespace(device="cpu"))
-    assert all(torch.equal(a, b) for a, b in zip(kept, others, strict=True))
-    assert _interpolation_base(Config(), SimpleNamespace()) == []
-
-
-@pytest.mark.slow
-def test_interpolated_weights_lie_between_the_base_and_the_trained_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    squad(tmp_path / "train" / "tiny.json.gz")
-    monkeypatch.setenv("QA_DATA", str(tmp_path))
-    base = {name: p.detach() for name, p in load(WEIGHTS, torch.float32).named_parameters()}
-    moved = {}
-    for share in (0.0, 0.5, 1.0):
-        config = Config(
-            ["tiny"], "", str(WEIGHTS), steps=2, questions_per_step=4, learning_rate=3e-3, interpolation=share
-        )
-        train(config, tmp_path / str(share))
-        now = load(tmp_path / str(share), torch.float32).named_parameters()
-        moved[share] = sum(float((p.detach() - base[name]).abs().sum()) for name, p in now)
-    assert moved[0.0] < 0.1 * moved[0.5]
-    assert 0.4 < moved[0.5] / moved[1.0] < 0.6  # 8 bits round small steps away
-
-
-def asked(question: str, answer: str | None) -> ReadingQuestion:
-    places = () if answer is None else ((TEXT.index(answer), TEXT.index(answer) + len(answer)),)
-    return ReadingQuestion(question, question, TEXT, "Mill", places)
-
-
-def test_the_questions_kept_are_those_that_share_fewest_words_with_their_sentence() -> None:
-    near = asked("Who built it in 1820?", "Ann Reed")
-    far = asked("What is the name of the constructor?", "Ann Reed")
-    between = asked("Who built the grinder?", "Ann Reed")
-    none = asked("Why was it built in 1820?", None)
-    assert overlap(far) < overlap(between) < overlap(near) == 1
-    assert hardest([near, far, none, between], 2 / 3) == [far, none, between]
-    assert hardest([near, far, none, between], 1) == [near, far, none, between]
+    passage = Passage.at("mill.txt", 0, len(TEXT))
+    spans = Reader(tmp_path / "whole" / "reader").read("Who built the mill?", [(passage, TEXT)])
+    assert spans
+    assert all(TEXT[span.start : span.end].strip() for span in spans)

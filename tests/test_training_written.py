@@ -1,4 +1,4 @@
-"""Our own training questions: their places, what is read beside them, and that none is about the seeds."""
+"""Our own training questions: their places, what they are read with, and that none is about the seeds."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,6 @@ import pytest
 from qa.errors import QAError
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
 from qa.evaluation.squad import ReadingQuestion
-from qa.training.negatives import mine
-from qa.training.train import Config, _written
 from qa.training.written import (
     NEWS,
     NewsReport,
@@ -102,32 +100,6 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "news.jsonl").write_text("{")
     with pytest.raises(QAError, match="cannot be read"):
         reports(tmp_path / "news.jsonl")
-
-
-def test_an_epoch_has_the_news_as_often_as_asked_with_the_nearest_passages_beside(tmp_path: Path) -> None:
-    last = len(reports()) - 8
-    twice = list(_written(Config(written={"news": 2}, beside=1, reports_from=last), "cpu", tmp_path))
-    assert len(twice) == 2
-    by_id = {question.id: question for questions, _ in twice for question in questions}
-    assert len(by_id) == sum(len(questions) for questions, _ in twice)
-    others = {id_: each for _, beside in twice for id_, each in beside.items()}
-    assert others.keys() == by_id.keys()
-    assert all(each.read == 1 for each in others.values())
-    for id_, each in others.items():
-        assert each.texts
-        assert by_id[id_].context not in each.texts
-        assert not any(answer in text for answer in by_id[id_].answers for text in each.texts)
-
-
-def test_no_passage_beside_a_question_holds_what_the_same_question_finds_elsewhere(tmp_path: Path) -> None:
-    texts = ("The Tern carried grain.", "The Heron carried sand.", "No ship came on Monday.")
-    found = [
-        ReadingQuestion(text, "Which ships came?", text, "a", ((4, text.index(" c")),)) for text in texts[:2]
-    ]
-    found.append(ReadingQuestion("c", "Who came?", texts[2], "a", ()))
-    mined = mine(found, "cpu", tmp_path / "beside.json")
-    assert mined[texts[0]] == mined[texts[1]] == [texts[2]]
-    assert set(mined["c"]) == set(texts[:2])
 
 
 def test_the_reports_that_are_only_asked_about_are_in_no_training_file() -> None:

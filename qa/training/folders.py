@@ -7,7 +7,7 @@ that answers is withheld, or they are about another folder's articles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -23,7 +23,6 @@ from qa.kinds import wanted
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
-from qa.training.negatives import tells
 from qa.training.written import NewsReport, question_set
 from qa.types import Citation, Document, Hit, Span
 from qa.widening import WIDER
@@ -156,6 +155,11 @@ def _told(question: Question, paragraphs: Mapping[str, str]) -> bool:
     return any(
         tells(text, question.answers) for id_, text in paragraphs.items() if article_of(id_) == article
     )
+
+
+def tells(text: str, answers: Iterable[str]) -> bool:
+    """Whether the text holds the words of an answer: it may well answer then."""
+    return any(answer.casefold() in text.casefold() for answer in answers)
 
 
 def _sample(questions: Sequence[Question], n: int, random: Random) -> list[Question]:

@@ -1,339 +1,394 @@
-"""Fine-tune the reader.
+"""Training, stage by stage: the warm-up, the reader, and the re-ranker of what readers find.
 
-A question's windows, those of its own passage and of passages that do not answer it, share one
-softmax (shared normalisation; Clark & Gardner 2018). Each window's logits are taken relative to its
-[CLS], so that what is normalised is the very gap by which the product ranks spans, and one null
-option of score 0 stands for "none of them answers".
+The reader learns from all questions. The re-ranker learns from candidates that two other readers found,
+each in the half of the articles that it has not read: what a reader knows by heart teaches nothing. Each
+stage leaves one file or folder in the run's folder, and is skipped where that is there. A run that was
+killed goes on from its last checkpoint and ends with the same weights.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from qa.embedder import weights_folder
 from qa.errors import QAError
-from qa.evaluation.questions import sample
-from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
-from qa.reader.model import QUESTION_TOKENS, STRIDE_TOKENS, WEIGHTS
-from qa.reader.weights import load, save
-from qa.training import loop, written
-from qa.training.hardness import hardest
-from qa.training.negatives import mine
-from qa.training.noise import hinted, noisy
+from qa.reader.model import WEIGHTS
+from qa.reader.rerank import RERANKER, TOKEN_TYPES
+from qa.reader.weights import read_tensors, write_tensors
+from qa.training import material as texts
+from qa.training import packed, packing
+from qa.training.config import STAGES, Config, keep_config
+from qa.training.material import Flags, Labels, Material, Numbers
+from qa.training.nearest import nearest_passages
+from qa.training.packed import WORDS, Encoder, Inputs, WarmUp
+from qa.training.packing import Batch, GroupOf
 
-if TYPE_CHECKING:
-    import torch
+RISING = 0.04  # share of the steps
+CLIP = 1.0
+WEIGHT_DECAY = 0.01
+BETAS = (0.9, 0.98)
+READING_FIRST = 0.85  # share of the re-ranker's batches that are plain reading, at the beginning
+READING_UNTIL = 0.6  # share of its steps: then there is none left
+FOUND = 8  # candidates of a question that are kept
+SHOWN = 20  # steps
 
-SHARED = ("bert.embeddings.word_embeddings.weight", "bert.embeddings.position_embeddings.weight")
-"""The weights of the reader that the re-ranker has too."""
-NEAREST_BESIDE = 4  # passages: those of the same report, and of the others about its affair
-WINDOWS_AT_ONCE = {"cpu": 8, "cuda": 256}  # a processor is slower on what leaves its caches
+Progress = Callable[[str, int, int, float, float], None]
+"""Called with (stage, step, steps, loss, tokens per second)."""
+Loss = Callable[[Inputs], Tensor]
 
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """One run. Rates per step; `negatives` are passages per question beside its own."""
-
-    sets: list[str] = field(default_factory=lambda: ["squad_train_v2.0"])
-    held_out: str = "squad_train_v2.0"  # the set whose articles are divided
-    base: str = "all-MiniLM-L6-v2"  # or a folder of reader weights, to go on from
-    most: dict[str, int] = field(default_factory=dict)  # questions of a set, evenly spaced; else all
-    written: dict[str, int] = field(default_factory=dict)  # news, reworded: how often in an epoch
-    reports_from: int = 0  # the news reports from this number on
-    beside: int = 1  # of the passages nearest to a question about the news, those that it is read with
-    epochs: int = 2
-    questions_per_step: int = 32
-    learning_rate: float = 1e-4
-    warm_up: float = 0.06  # share of all steps
-    decay: float = 1.0  # share of all steps, the last ones, in which the rate falls to 0 (Hägele et al. 2024)
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    dropout: float = 0.0  # of the hidden states; the attention's would cost a quarter of the speed
-    window_tokens: int = 384
-    negatives: int = 0
-    shared_normalisation: bool = True
-    noise: float = 0.0  # share of questions
-    hints: float = 0.0  # share of questions that carry words of their passage, as follow-ups do
-    hardest: float = 1.0  # share of each set's answerable questions, those that say least of their sentence
-    averaging: float = 0.0  # decay of the running mean of the weights; 0: the last weights
-    interpolation: float = 1.0  # share of the trained weights in what is written, others have the rest:
-    interpolation_base: str = ""  # a folder of reader weights; empty: the base
-    freeze_embeddings: bool = False  # of words and positions, which the re-ranker shares
-    eight_bits: bool = False  # where there is no bf16: products of 8-bit integers (qa/training/switchback.py)
-    seed: int = 13
-    limit: int = 0  # questions; 0: all
-    steps: int = 0  # at most; 0: as many as the epochs have
-    checkpoint_steps: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """[CLS] question [SEP] piece [SEP]; `context` is the range of the piece's tokens."""
-
-    ids: list[int]
-    context: tuple[int, int]
-    places: list[tuple[int, int]]  # first and last token of each place of the answer
-
-
-@dataclass(frozen=True, slots=True)
-class Others:
-    """Passages that do not answer a question, and how many of them are read with it at a time."""
-
-    read: int = 0
-    texts: list[str] = field(default_factory=list)
-
-
-def read_config(path: Path) -> Config:
-    """Raises `QAError` where the file is no TOML or names what no run has."""
-    try:
-        config = Config(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise QAError(f"{path} is not a training configuration ({error}); see benchmarks/training") from error
-    if unknown := sorted(config.written.keys() - {"news", "reworded"}):
-        raise QAError(f"{path}: written has {unknown[0]!r}; expected news or reworded; edit {path}")
-    if min(config.epochs, config.questions_per_step, config.checkpoint_steps) < 1:
-        raise QAError(
-            f"{path}: epochs, questions_per_step and checkpoint_steps must be 1 or more; edit {path}"
-        )
-    return config
+_NEEDS = {
+    "warm-up": ("material",),
+    "reader": ("material", "warm-up"),
+    "candidates": ("material", "warm-up"),
+    "labels": ("material", "candidates"),
+    "reranker": ("material", "warm-up", "labels"),
+}
 
 
 def train(
     config: Config,
     out: Path,
     device: str = "cpu",
-    progress: Callable[[int, int, float, float], None] | None = None,
-) -> dict[str, Any]:
-    """Train, write weights, tokenizer and settings to `out`, return the figures of the run.
+    stages: Sequence[str] = tuple(STAGES),
+    progress: Progress | None = None,
+) -> None:
+    """Run the stages, in their order, those that are done left out. The weights are in `out`/reader and
+    `out`/reranker.
 
-    A run that was killed goes on from its last checkpoint and ends with the same weights.
-    `progress` gets (step, steps, loss, tokens per second).
+    Raises `QAError` where there is no GPU, a stage before is missing, or `out` is another run's.
     """
-    import torch  # noqa: PLC0415
-
     if device == "cuda" and not torch.cuda.is_available():
         raise QAError("No CUDA device was found; train on the processor: qa train … --device cpu")
-    out.mkdir(parents=True, exist_ok=True)
-    loop.keep_config(config, out)
-    torch.manual_seed(config.seed)
-    questions, others = _material(config, device, out)
-    windows = Windows(WEIGHTS / "tokenizer.json", config.window_tokens)
-    model = _model(config).to(device).train()
-    if device == "cpu":
-        model.set_attn_implementation("eager")  # a tenth faster there than the fused attention
-    base = _interpolation_base(config, model)
-
-    def loss(reader: Any, chosen: Sequence[int], epoch: int) -> tuple[torch.Tensor, int]:
-        asked = [questions[i] for i in chosen]
-        groups = [_group(q, others.get(q.id, Others()), windows, config, epoch) for q in asked]
-        return group_loss(reader, groups, config.shared_normalisation, device)
-
-    figures = loop.run(config, out, model, len(questions), loss, device, progress)
-    if base:
-        loop.move_back(model, base, config.interpolation)
-    save(model, out)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(WEIGHTS / name, out / name)
-    (out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    return figures
+    keep_config(config, out)
+    torch.set_float32_matmul_precision("high")  # of what is not in bf16 on a GPU
+    run = Run(config, out, device, progress or (lambda *_: None))
+    for stage, do in _STAGES.items():
+        if stage in stages and not run.leaves(stage).exists():
+            for before in _NEEDS.get(stage, ()):
+                if not run.leaves(before).exists():
+                    raise QAError(
+                        f"{stage} needs {STAGES[before]}, which is not in {out}; make it first: "
+                        f"qa train CONFIG --out {out} --stage {before}"
+                    )
+            torch.manual_seed(config.seed + list(STAGES).index(stage))
+            do(run)
 
 
-def group_loss(
-    model: Any, groups: Sequence[Sequence[Window]], shared: bool, device: str
-) -> tuple[torch.Tensor, int]:
-    """Mean negative log-likelihood of the groups, marginal over the places of the answer; tokens read."""
-    import torch  # noqa: PLC0415
-    from torch.nn import functional  # noqa: PLC0415
+@dataclass(frozen=True)
+class Run:
+    """Settings, folder and device of a run, and what all stages read."""
 
-    if not shared:
-        groups = [[window] for group in groups for window in group]
-    flat = [(g, window) for g, group in enumerate(groups) for window in group]
-    flat.sort(key=lambda item: len(item[1].ids))  # windows of like length read together: little padding
-    at_once = WINDOWS_AT_ONCE[device]
-    logits = [
-        _relative_logits(model, [window for _, window in flat[i : i + at_once]], device)
-        for i in range(0, len(flat), at_once)
-    ]
-    width = len(flat[-1][1].ids)
-    starts, ends = (
-        torch.cat(
-            [functional.pad(chunk[at], (0, width - chunk[at].shape[1]), value=-1e9) for chunk in logits]
-        )
-        for at in (0, 1)
-    )  # (windows, width)
-    n = len(groups)
-    of = torch.tensor([g for g, _ in flat], device=device)
-    null = torch.arange(n, device=device)
-    zeros = starts.new_zeros(n)
-    whole = sum(
-        logsumexp(torch.cat([x.logsumexp(1), zeros]), torch.cat([of, null]), n) for x in (starts, ends)
-    )
-    rows = [(row, s, e, g) for row, (g, w) in enumerate(flat) for s, e in w.places]
-    answered = {g for *_, g in rows}
-    none = torch.tensor([g for g in range(n) if g not in answered], device=device, dtype=torch.long)
-    where = torch.tensor(rows, device=device, dtype=torch.long).reshape(-1, 4)
-    scores = starts[where[:, 0], where[:, 1]] + ends[where[:, 0], where[:, 2]]
-    right = logsumexp(torch.cat([scores, zeros[: len(none)]]), torch.cat([where[:, 3], none]), n)
-    return (whole - right).mean(), sum(len(window.ids) for _, window in flat)
+    config: Config
+    out: Path
+    device: str
+    progress: Progress
 
+    def leaves(self, stage: str) -> Path:
+        return self.out / STAGES[stage]
 
-def _relative_logits(model: Any, windows: Sequence[Window], device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Start and end logits relative to [CLS], each of shape (windows, width); −1e9 outside the piece."""
-    import torch  # noqa: PLC0415
+    def checkpoint(self, name: str) -> Path:
+        """Of the model of this name, while it is trained."""
+        return self.out / f"{name}.checkpoint"
 
-    width = max(len(window.ids) for window in windows)
-    ids, types, mask, context = (np.zeros((len(windows), width), dtype=np.int64) for _ in range(4))
-    for row, window in enumerate(windows):
-        n, (first, end) = len(window.ids), window.context
-        ids[row, :n], mask[row, :n] = window.ids, 1
-        types[row, first:n] = 1
-        context[row, first:end] = 1
-    inputs = [torch.from_numpy(a).to(device) for a in (ids, types, mask, context)]
-    output = model(input_ids=inputs[0], token_type_ids=inputs[1], attention_mask=inputs[2])
-    outside = ~inputs[3].bool()
-    starts, ends = (
-        (x.float() - x.float()[:, :1]).masked_fill(outside, -1e9)
-        for x in (output.start_logits, output.end_logits)
-    )
-    return starts, ends
+    @cached_property
+    def material(self) -> Material:
+        return Material.read(self.leaves("material"))
 
+    @cached_property
+    def nearest(self) -> tuple[Numbers, Numbers]:
+        """(silent, beside) as of `nearest_passages`, found once and kept."""
+        path = self.out / "nearest.npz"
+        if not path.exists():
+            silent, beside = nearest_passages(self.material, self.device)
+            _write_arrays(path, {"silent": silent, "beside": beside})
+        with np.load(path) as stored:
+            return stored["silent"], stored["beside"]
 
-def logsumexp(values: torch.Tensor, groups: torch.Tensor, n: int) -> torch.Tensor:
-    """log Σ exp of the values of each group, shape (n,)."""
-    top = values.new_zeros(n).scatter_reduce(0, groups, values.detach(), "amax", include_self=False)
-    return top + values.new_zeros(n).index_add(0, groups, (values - top[groups]).exp()).log()
+    @cached_property
+    def words(self) -> Tensor:
+        """The embedder's word embeddings, (vocabulary, 384), in the floating point of the arithmetic."""
+        dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
+        return packed.pretrained()[WORDS].to(self.device, dtype)
 
+    def encoder(self, weights: Mapping[str, Tensor], token_types: int = 2) -> Encoder:
+        return Encoder(weights, self.words, token_types).to(self.device)
 
-class Windows:
-    """Questions and passages → windows as the product reads them; each passage is tokenised once."""
-
-    def __init__(self, tokenizer: Path, window_tokens: int) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415
-
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._cls, self._sep = self._tokenizer.encode("").ids
-        self._length = window_tokens
-        self._passages: dict[str, tuple[list[int], list[tuple[int, int]]]] = {}
-
-    def of(self, question: str, text: str, places: Sequence[tuple[int, int]]) -> list[Window]:
-        """As many windows as cover the text; a place that a window cuts is not in it."""
-        if text not in self._passages:
-            encoded = self._tokenizer.encode(text, add_special_tokens=False)
-            self._passages[text] = (encoded.ids, encoded.offsets)
-        body, offsets = self._passages[text]
-        head = self._tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
-        room = self._length - len(head) - 3
-        first = len(head) + 2
-        windows = []
-        for begin in range(0, max(len(body) - STRIDE_TOKENS, 1), room - STRIDE_TOKENS):
-            piece = body[begin : begin + room]
-            inside = []
-            for start, end in places:
-                tokens = [i for i, (a, b) in enumerate(offsets) if a < end and b > start]
-                if tokens and begin <= tokens[0] and tokens[-1] < begin + len(piece):
-                    inside.append((first + tokens[0] - begin, first + tokens[-1] - begin))
-            ids = [self._cls, *head, self._sep, *piece, self._sep]
-            windows.append(Window(ids, (first, first + len(piece)), inside))
-        return windows
-
-
-def _group(
-    question: ReadingQuestion, others: Others, windows: Windows, config: Config, epoch: int
-) -> list[Window]:
-    random = Random(f"{config.seed} {epoch} {question.id}")  # noqa: S311
-    asked = noisy(question.question, random) if random.random() < config.noise else question.question
-    if config.hints and random.random() < config.hints:
-        asked = hinted(asked, question.context, question.answers, random)
-    group = windows.of(asked, question.context, question.places)
-    for text in random.sample(others.texts, min(others.read, len(others.texts))):
-        group += windows.of(asked, text, ())
-    return group
-
-
-def _material(config: Config, device: str, out: Path) -> tuple[list[ReadingQuestion], dict[str, Others]]:
-    """All questions of an epoch; and by their ids, what is read beside them."""
-    questions = _questions(config)
-    others = _negatives(config, questions, device, out)
-    for asked, beside in _written(config, device, out):
-        questions += asked
-        others |= beside
-    return questions, others
-
-
-def _questions(config: Config) -> list[ReadingQuestion]:
-    questions: list[ReadingQuestion] = []
-    for name in config.sets:
-        part = read_set(data_folder() / "train" / f"{name}.json.gz")
-        part = divide(part)[0] if name == config.held_out else part
-        part = part if config.hardest == 1 else hardest(part, config.hardest)
-        questions += sample(part, config.most.get(name))
-    if config.limit:
-        questions = questions[:: max(len(questions) // config.limit, 1)][: config.limit]
-    return questions
-
-
-def _written(
-    config: Config, device: str, out: Path
-) -> Iterator[tuple[list[ReadingQuestion], dict[str, Others]]]:
-    """Our own questions, as often as an epoch has them; each repeat has ids of its own."""
-    for name, times in config.written.items():
-        beside: dict[str, list[str]] = {}
-        if name == "news":
-            questions = written.reading_questions(written.to_learn_from(config.reports_from))
-            beside = mine(questions, device, out / "beside.json", NEAREST_BESIDE)
-        else:
-            originals = read_set(data_folder() / "train" / f"{config.held_out}.json.gz")
-            questions = written.reworded(divide(originals)[0])
-        for number in range(times):
-            yield (
-                [replace(question, id=f"{question.id}~{number}") for question in questions],
-                {f"{id_}~{number}": Others(config.beside, texts) for id_, texts in beside.items()},
+    def batches(
+        self, pool: Numbers, group_of: GroupOf, seed: int, masked: float = 0.0, epochs: int | None = None
+    ) -> Iterator[Batch]:
+        """As `packing.stream` makes them, in as many processes as the settings have."""
+        if not len(pool):
+            raise QAError(
+                "There is nothing to learn from; name the folder of the data sets: QA_DATA=DIR qa …"
             )
-
-
-def _negatives(
-    config: Config, questions: Sequence[ReadingQuestion], device: str, out: Path
-) -> dict[str, Others]:
-    if not config.negatives:
-        return {}
-    mined = mine(questions, device, out / "negatives.json")
-    return {id_: Others(config.negatives, texts) for id_, texts in mined.items()}
-
-
-def _model(config: Config) -> Any:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch  # noqa: PLC0415
-    from transformers import AutoModelForQuestionAnswering  # noqa: PLC0415
-
-    dropout: dict[str, Any] = {"hidden_dropout_prob": config.dropout, "attention_probs_dropout_prob": 0.0}
-    if config.base == "all-MiniLM-L6-v2":
-        model = AutoModelForQuestionAnswering.from_pretrained(
-            weights_folder(), dtype=torch.float32, local_files_only=True, **dropout
+        make = partial(
+            packing.stream, pool, group_of, self.config.rows, self.config.seed + seed, masked, epochs
         )
-    else:
-        model = load(Path(config.base), torch.float32, **dropout)
-    if config.freeze_embeddings:
-        for name in SHARED:
-            model.get_parameter(name).requires_grad_(False)
-    return model
+        if not self.config.workers:
+            return make()
+        loader = DataLoader(
+            _Parts(make),
+            batch_size=None,
+            num_workers=self.config.workers,
+            prefetch_factor=6,
+            collate_fn=_same,
+            multiprocessing_context="fork",
+            generator=torch.Generator(),  # or a run that goes on would have drawn once more
+        )
+        return iter(loader)
 
 
-def _interpolation_base(config: Config, model: Any) -> list[torch.Tensor]:
-    """The weights that those in training are moved back towards in the end; none where they are not."""
-    if config.interpolation == 1:
-        return []
-    if config.interpolation_base:
-        model = _model(replace(config, base=config.interpolation_base)).to(model.device)
-    return [weight.detach().clone() for weight in loop.trained(model)]
+# The stages
+
+
+def _material(run: Run) -> None:
+    texts.make_material(texts.read_texts(run.config.limit)).write(run.leaves("material"))
+
+
+def _warm_up(run: Run) -> None:
+    """The embedder's encoder learns to find what recurs, and to guess words that are hidden."""
+    material, config = run.material, run.config
+    model = WarmUp(run.encoder(packed.pretrained())).to(run.device)
+    pool = np.arange(len(material.cloze), dtype=np.int32)
+    batches = run.batches(pool, packing.cloze(material), 1, config.masked)
+
+    def loss(inputs: Inputs) -> Tensor:
+        return packed.warm_up_loss(model, model.encoder(inputs, config.dropout), inputs)
+
+    fit(run, "warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
+    _write_between(model.encoder, run.leaves("warm-up"))
+    run.checkpoint("warm-up").unlink(missing_ok=True)
+
+
+def _reader(run: Run) -> None:
+    encoder = _read(run, "reader", run.material.learned_from, run.config.reader_steps, 2)
+    _write_weights(encoder, run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
+    run.checkpoint("reader").unlink(missing_ok=True)
+
+
+def _candidates(run: Run) -> None:
+    """Two readers, each of one half of the articles, find candidates in the other."""
+    material, pool = run.material, run.material.learned_from
+    half = material.half[material.passage]
+    asked = material.asks(texts.SQUAD, texts.NATURAL, texts.REWORDED, texts.NEWS)
+    found = []
+    for number in (0, 1):
+        path = run.out / f"half-{number}.safetensors"
+        if not path.exists():
+            learned = pool[half[pool] != number]
+            _write_between(_read(run, path.stem, learned, run.config.half_steps, 3 + number), path)
+            run.checkpoint(path.stem).unlink(missing_ok=True)
+        encoder = run.encoder(read_tensors(path)).eval()
+        others = pool[(half[pool] == number) & asked[pool]]
+        chosen = np.random.default_rng(run.config.seed).permutation(others)[: run.config.candidate_questions]
+        found.append(_find(run, encoder, chosen, 5 + number))
+    _write_arrays(
+        run.leaves("candidates"), {name: np.concatenate([f[name] for f in found]) for name in found[0]}
+    )
+
+
+def _labels(run: Run) -> None:
+    with np.load(run.leaves("candidates")) as stored:
+        found = [stored[name] for name in ("question", "passage", "first", "last")]
+    known = texts.labels(texts.read_texts(run.config.limit), run.material, *found)
+    _write_arrays(run.leaves("labels"), vars(known))
+
+
+def _reranker(run: Run) -> None:
+    """From the warmed-up encoder; at first most batches are plain reading, later none is."""
+    material, config, steps = run.material, run.config, run.config.reranker_steps
+    labels = Labels.read(run.leaves("labels"))
+    encoder = run.encoder(read_tensors(run.leaves("warm-up")), TOKEN_TYPES)
+    reading = run.batches(material.learned_from, packing.reading(material, 0.0), 7)
+    pool = np.arange(len(labels.at) - 1, dtype=np.int32)
+    reranking = run.batches(pool, packing.reranking(material, labels), 8)
+
+    def mixed() -> Iterator[Batch]:
+        coin = Random(config.seed)  # noqa: S311
+        for step in range(steps):
+            share = READING_FIRST * (1 - step / steps / READING_UNTIL)
+            yield next(reading if coin.random() < share else reranking)
+
+    def loss(inputs: Inputs) -> Tensor:
+        logits = encoder.logits(encoder(inputs, config.dropout))
+        return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
+
+    fit(run, "reranker", encoder, mixed(), steps, config.rate, loss)
+    _write_weights(encoder, run.leaves("reranker"), RERANKER, ("config.json",))
+    run.checkpoint("reranker").unlink(missing_ok=True)
+
+
+_STAGES: dict[str, Callable[[Run], None]] = {
+    "material": _material,
+    "warm-up": _warm_up,
+    "reader": _reader,
+    "candidates": _candidates,
+    "labels": _labels,
+    "reranker": _reranker,
+}
+
+
+def _read(run: Run, name: str, pool: Numbers, steps: int, seed: int) -> Encoder:
+    """A reader, from the warmed-up encoder, of these questions."""
+    encoder = run.encoder(read_tensors(run.leaves("warm-up")))
+    silent, _ = run.nearest
+    batches = run.batches(pool, packing.reading(run.material, run.config.negatives, silent), seed)
+
+    def loss(inputs: Inputs) -> Tensor:
+        return packed.reading_loss(encoder.logits(encoder(inputs, run.config.dropout)), inputs)
+
+    fit(run, name, encoder, batches, steps, run.config.rate, loss)
+    return encoder
+
+
+def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str, Any]:
+    """The best spans of the questions' own passages and those beside: question, passage, first and last
+    token, score, each of shape (candidates,), a question's side by side and the best first."""
+    _, beside = run.nearest
+    continues = torch.from_numpy(run.material.continues).to(run.device)
+    rows: list[Numbers] = []
+    scores: list[Any] = []
+    for batch in run.batches(questions, packing.looking(run.material, beside), seed, epochs=1):
+        inputs = Inputs.of(batch, run.device)
+        with torch.no_grad():
+            best, first, last = packed.best_spans(encoder.logits(encoder(inputs)), inputs, continues)
+        question, passage, begin = batch.origins.T[:, :, None]  # each (windows, 1)
+        shape = tuple(best.shape)
+        columns = (question, passage, begin + first.cpu().numpy(), begin + last.cpu().numpy())
+        rows.append(np.stack([np.broadcast_to(column, shape) for column in columns], -1).reshape(-1, 4))
+        scores.append(best.flatten().cpu().numpy())
+    row, score = np.concatenate(rows).astype(np.int32), np.concatenate(scores)
+    row, score = row[score > packed.NOWHERE], score[score > packed.NOWHERE]
+    order = np.lexsort((-score, row[:, 0]))
+    row, score = row[order], score[order]
+    kept: Flags = np.ones(len(row), bool)
+    kept[FOUND:] = row[FOUND:, 0] != row[:-FOUND, 0]
+    names = ("question", "passage", "first", "last")
+    return {**dict(zip(names, row[kept].T, strict=True)), "score": score[kept].astype(np.float16)}
+
+
+# One loop for all
+
+
+def fit(
+    run: Run, name: str, model: nn.Module, batches: Iterator[Batch], steps: int, peak: float, loss_of: Loss
+) -> None:
+    """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
+    matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
+
+    What is done already is taken from the checkpoint of this name; the batches of those steps are skipped.
+    """
+    weights = list(model.parameters())
+    groups = [
+        {"params": [w for w in weights if w.ndim == 2], "weight_decay": WEIGHT_DECAY},
+        {"params": [w for w in weights if w.ndim != 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=peak, betas=BETAS, fused=run.device == "cuda")
+    checkpoint = run.checkpoint(name)
+    done = _take_up(checkpoint, model, optimizer, run.device)
+    model.train()
+    began, tokens = time.monotonic(), 0
+    for step, batch in enumerate(islice(batches, done, steps), start=done):
+        for group in optimizer.param_groups:
+            group["lr"] = peak * rate(step, steps)
+        loss = loss_of(Inputs.of(batch, run.device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, CLIP)
+        optimizer.step()
+        tokens += batch.tokens
+        if step % SHOWN == 0 or step + 1 == steps:
+            shown = float(loss.detach())
+            run.progress(name, step + 1, steps, shown, tokens / (time.monotonic() - began))
+        if (step + 1) % run.config.checkpoint_steps == 0:
+            _keep(checkpoint, model, optimizer, step + 1, run.device)
+    model.eval()
+
+
+def rate(step: int, steps: int) -> float:
+    """The share of the peak rate at this step, counted from 0."""
+    done = step / steps
+    return min(done / RISING + 0.01, (1 - done) / (1 - RISING), 1.0)
+
+
+def _keep(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, device: str) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": step,
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else torch.get_rng_state(),
+    }
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(state, unfinished)
+    unfinished.replace(path)
+
+
+def _take_up(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> int:
+    """The number of steps that were done."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["random"].cpu())
+    if device == "cuda":
+        torch.cuda.set_rng_state(state["random_cuda"].cpu())
+    return int(state["step"])
+
+
+# What a stage leaves is there as a whole, or not at all
+
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    unfinished = path.with_suffix(".unfinished.npz")
+    np.savez_compressed(unfinished, allow_pickle=False, **arrays)
+    unfinished.replace(path)
+
+
+def _write_between(encoder: Encoder, path: Path) -> None:
+    """In 16-bit floats, for the stages that follow."""
+    unfinished = path.with_suffix(".unfinished")
+    save_file({name: weight.half() for name, weight in encoder.state().items()}, unfinished)
+    unfinished.replace(path)
+
+
+def _write_weights(encoder: Encoder, folder: Path, like: Path, names: Sequence[str]) -> None:
+    """As the product reads them, in 8 bits; the other files of the folder are those of `like`."""
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    write_tensors(encoder.state(), unfinished / "model.safetensors")
+    for name in names:
+        shutil.copy(like / name, unfinished / name)
+    unfinished.replace(folder)
+
+
+class _Parts(IterableDataset[Batch]):
+    """Each process makes its own part of the batches."""
+
+    def __init__(self, make: Callable[..., Iterator[Batch]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        return self._make(part=(worker.id, worker.num_workers) if worker else (0, 1))
+
+
+def _same(batch: Any) -> Any:
+    return batch

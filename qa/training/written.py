@@ -73,11 +73,6 @@ def divide(found: Sequence[NewsReport]) -> tuple[list[NewsReport], list[NewsRepo
     return [r for r in found if r.id not in aside], [r for r in found if r.id in aside]
 
 
-def to_learn_from(first: int = 0) -> list[NewsReport]:
-    """The training reports among those from number `first` on, counted from 0."""
-    return divide(reports()[first:])[0]
-
-
 def reading_questions(found: Iterable[NewsReport]) -> list[ReadingQuestion]:
     """The questions, each with the passage that answers it or comes nearest; one whose answers stand in
     several passages, as the items of a list may, with each of them. What stands in no passage as a whole is
