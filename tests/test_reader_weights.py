@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForQuestionAnswering
 
-from qa.reader.weights import load, quantised, save
+from qa.minilm import word_embeddings
+from qa.reader.weights import WORDS, load, quantised, write_tensors
 
 
 @given(
@@ -56,6 +57,21 @@ def test_a_file_that_lacks_a_weight_is_refused_rather_than_filled_with_random_nu
 
     with pytest.raises(ValueError, match=r"qa_outputs\.weight"):
         load(tmp_path, torch.float32)
+
+
+def test_word_embeddings_that_are_not_stored_are_the_embedders(tmp_path: Path) -> None:
+    small = BertConfig(hidden_size=384, num_hidden_layers=1, num_attention_heads=4, intermediate_size=8)
+    model = BertForQuestionAnswering(small)
+    small.save_pretrained(tmp_path)
+    own = {name: weight for name, weight in model.state_dict().items() if name != WORDS}
+    write_tensors(own, tmp_path / "model.safetensors")
+
+    assert torch.equal(load(tmp_path, torch.float32).get_parameter(WORDS), word_embeddings())
+
+
+def save(model: BertForQuestionAnswering, folder: Path) -> None:
+    model.config.save_pretrained(folder)
+    write_tensors(model.state_dict(), folder / "model.safetensors")
 
 
 def _small_model() -> BertForQuestionAnswering:

@@ -21,13 +21,6 @@ SCALE = ".scale"  # of the tensor whose name goes before it
 WORDS = "bert.embeddings.word_embeddings.weight"  # half of all weights
 
 
-def save(model: Any, folder: Path) -> None:
-    """Write `config.json` and `model.safetensors`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.config.save_pretrained(folder)
-    write_tensors(model.state_dict(), folder / "model.safetensors")
-
-
 def write_tensors(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     """Matrices in 8 bits, everything else in 16."""
     from safetensors.torch import save_file  # noqa: PLC0415

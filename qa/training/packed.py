@@ -17,14 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qa.embedder import weights_folder
+from qa.minilm import weights_folder
 from qa.reader.decode import MAX_ANSWER_TOKENS, SPANS_PER_WINDOW
 from qa.reader.weights import read_tensors
 from qa.training.packing import ROW, Batch
 
 WIDTH, HEADS = 384, 12
 NORM = 1e-12
-WORDS = "bert.embeddings.word_embeddings.weight"
 NOWHERE = -1e4  # score where no span may be
 
 _EMBEDDINGS = {

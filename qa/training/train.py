@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from qa.errors import QAError
+from qa.minilm import word_embeddings
 from qa.reader.model import WEIGHTS
 from qa.reader.rerank import RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
@@ -33,7 +34,7 @@ from qa.training import packed, packing
 from qa.training.config import STAGES, Config, keep_config
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
-from qa.training.packed import WORDS, Encoder, Inputs, WarmUp
+from qa.training.packed import Encoder, Inputs, WarmUp
 from qa.training.packing import Batch, GroupOf
 
 RISING = 0.04  # share of the steps
@@ -121,7 +122,7 @@ class Run:
     def words(self) -> Tensor:
         """The embedder's word embeddings, (vocabulary, 384), in the floating point of the arithmetic."""
         dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
-        return packed.pretrained()[WORDS].to(self.device, dtype)
+        return word_embeddings().to(self.device, dtype)
 
     def encoder(self, weights: Mapping[str, Tensor], token_types: int = 2) -> Encoder:
         return Encoder(weights, self.words, token_types).to(self.device)
