@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa.errors import BadQuestion
 from qa.evaluation import metrics, reader_suite
-from qa.evaluation.reader_suite import Reading, best_threshold, by_question_word, figures
+from qa.evaluation.reader_suite import Reading, best_threshold, by_question_word, figures, half_answerable
 from qa.evaluation.squad import ReadingQuestion
 
 TEXT = "The tower was finished in 1889 by Gustave Eiffel. It stands in Paris."
@@ -32,6 +32,21 @@ def test_no_threshold_scores_higher_than_the_best_one(found: list[tuple[str | No
         figures(readings, threshold)["f1"] for threshold in [np.inf, *(claimed for _, claimed in found)]
     ]
     assert best >= max(others) - 1e-9
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(2, 30))
+def test_half_of_what_the_threshold_is_chosen_with_has_an_answer(there: int, none: int, most: int) -> None:
+    asked = [_question(str(n), "1889" if n < there else None) for n in range(there + none)]
+
+    chosen = half_answerable(asked, most)
+
+    answerable = sum(bool(question.places) for question in chosen)
+    expected = min(there, none, most // 2) if there and none else 0
+    assert (answerable, len(chosen) - answerable) == (
+        (expected, expected) if there and none else (min(there, most), min(none, most))
+    )
+    assert set(chosen) <= set(asked)
+    assert len(set(chosen)) == len(chosen)
 
 
 def test_an_answer_below_the_threshold_counts_as_declined() -> None:

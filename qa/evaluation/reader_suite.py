@@ -65,10 +65,10 @@ def run(
     prepare(out)
     reader = reader or Reader()
     report = progress or (lambda *_: None)
-    development = divide(read_set(_path("train", DEVELOPMENT)))[1]
     few = min(limit or DEVELOPMENT_QUESTIONS, DEVELOPMENT_QUESTIONS)
+    development = half_answerable(divide(read_set(_path("train", DEVELOPMENT)))[1], few)
     given = _GivenParagraph(reader)
-    readings = given.read(sample(development, few), lambda *n: report("development", *n))
+    readings = given.read(development, lambda *n: report("development", *n))
     threshold = best_threshold(readings)
     sets: dict[str, Any] = {"development": figures(readings, threshold)}
     slices: dict[str, Any] = {}
@@ -93,6 +93,16 @@ def run(
     }
     write(summary, out)
     return summary
+
+
+def half_answerable(questions: Sequence[ReadingQuestion], most: int) -> list[ReadingQuestion]:
+    """At most so many of the questions, half of them with an answer where there are both kinds, as in the
+    sets that the threshold is for: SQuAD 2.0's training set has two with an answer to each other one, its dev
+    set one (Rajpurkar et al. 2018)."""
+    both = [[q for q in questions if bool(q.places) == answerable] for answerable in (True, False)]
+    kinds = [kind for kind in both if kind]
+    each = min([most // max(1, len(kinds)), *map(len, kinds)])
+    return [question for kind in kinds for question in sample(kind, each)]
 
 
 def best_threshold(readings: Sequence[Reading]) -> float:
