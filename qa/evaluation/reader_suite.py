@@ -60,13 +60,13 @@ class Reading:
 def run(
     out: Path, limit: int | None = None, reader: Reader | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Measure, write `summary.json` to `out`, return it. `limit` takes that many questions of each set,
-    evenly spaced. Shares are 0 to 1. Raises `BadQuestion` where the sets are not in QA_DATA."""
+    """Measure, write `summary.json` to `out`, return it. `limit` takes that many questions of each set
+    in eval/, evenly spaced. Shares are 0 to 1. Raises `BadQuestion` where the sets are not in QA_DATA."""
     prepare(out)
     reader = reader or Reader()
     report = progress or (lambda *_: None)
-    few = min(limit or DEVELOPMENT_QUESTIONS, DEVELOPMENT_QUESTIONS)
-    development = half_answerable(divide(read_set(_path("train", DEVELOPMENT)))[1], few)
+    held_out = divide(read_set(_path("train", DEVELOPMENT)))[1]
+    development = half_answerable(held_out, DEVELOPMENT_QUESTIONS)
     given = _GivenParagraph(reader)
     readings = given.read(development, lambda *n: report("development", *n))
     threshold = best_threshold(readings)
