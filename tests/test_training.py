@@ -29,7 +29,7 @@ from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
 from qa.reader.rerank import MARKED, Place, mark
-from qa.reader.weights import load
+from qa.reader.weights import WORDS, load
 from qa.training import packed, packing
 from qa.training.cloze import cloze_questions
 from qa.training.config import STAGES, Config, keep_config, read_config
@@ -421,7 +421,7 @@ def of_windows(groups: Sequence[Sequence[Window]], rows: int = 2) -> tuple[Batch
 def test_windows_side_by_side_get_the_logits_that_transformers_gives_each_alone() -> None:
     model = load(WEIGHTS, torch.float32)
     weights = model.state_dict()
-    encoder = Encoder(weights, weights[packed.WORDS]).eval()
+    encoder = Encoder(weights, weights[WORDS]).eval()
     found = material()
     groups = [packing.reading(found, 0.0)(number, Random(0)) for number in found.learned_from.tolist()]
     batch, inputs = of_windows(groups, 3)
@@ -435,12 +435,12 @@ def test_windows_side_by_side_get_the_logits_that_transformers_gives_each_alone(
             alone = torch.stack([output.start_logits[0], output.end_logits[0]], 1)
             assert torch.allclose(logits[whole], alone, atol=1e-4)
     assert all(torch.equal(weight, weights[name].float()) for name, weight in encoder.state().items())
-    assert weights.keys() - encoder.state().keys() == {packed.WORDS}
+    assert weights.keys() - encoder.state().keys() == {WORDS}
 
 
 def test_a_third_token_type_begins_near_that_of_the_passage() -> None:
     weights = load(WEIGHTS, torch.float32).state_dict()
-    kinds = Encoder(weights, weights[packed.WORDS], 3).state()["bert.embeddings.token_type_embeddings.weight"]
+    kinds = Encoder(weights, weights[WORDS], 3).state()["bert.embeddings.token_type_embeddings.weight"]
     assert kinds.shape == (3, 384)
     assert 0 < float((kinds[2] - kinds[1]).abs().max()) < 0.1
 
