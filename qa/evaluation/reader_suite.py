@@ -97,8 +97,8 @@ def run(
 
 def half_answerable(questions: Sequence[ReadingQuestion], most: int) -> list[ReadingQuestion]:
     """At most so many of the questions, half of them with an answer where there are both kinds, as in the
-    sets that the threshold is for: SQuAD 2.0's training set has two or more with an answer to each other one, its dev
-    set one (Rajpurkar et al. 2018)."""
+    sets that the threshold is for: of SQuAD 2.0's training set most have one, of its dev set half (Rajpurkar
+    et al. 2018)."""
     both = [[q for q in questions if bool(q.places) == answerable] for answerable in (True, False)]
     kinds = [kind for kind in both if kind]
     each = min([most // max(1, len(kinds)), *map(len, kinds)])
