@@ -584,8 +584,8 @@ def test_a_stage_that_is_done_is_left_out(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {*STAGES.values(), "run.json"}
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-def test_a_machine_without_a_gpu_is_one_sentence(tmp_path: Path) -> None:
+def test_a_machine_without_a_gpu_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(QAError, match=r"No CUDA device was found.*--device cpu"):
         train(Config(), tmp_path, "cuda")
 

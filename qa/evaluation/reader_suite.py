@@ -26,7 +26,7 @@ from qa.evaluation.questions import sample, write_paragraphs
 from qa.evaluation.report import prepare, write
 from qa.evaluation.squad import ReadingQuestion, data_folder, divide, read_set
 from qa.reader import Reader, Reranker
-from qa.types import Document, Hit, Passage, Span
+from qa.types import Document, Hit, Passage
 
 DEVELOPMENT = "squad_train_v2.0"  # its held-out articles
 DEVELOPMENT_QUESTIONS = 2_000
@@ -255,17 +255,6 @@ def missed_goals(summary: dict[str, Any]) -> list[str]:
     return missed
 
 
-def in_paragraph(
-    question: str, text: str, reader: Reader
-) -> tuple[list[list[Span]], list[Hit], dict[str, Document]]:
-    """The candidate answers in one given paragraph, with its passage and its document, as the functions of
-    `confidence` take them."""
-    document = Document("", title_of(text), text, path="", sha256="")
-    hit = Hit(Passage.at(document.id, 0, len(text)), text, 1.0, 1, 1)
-    answers = confidence.candidates(reader.read(question, [(hit.passage, text)]), [hit])
-    return answers, [hit], {document.id: document}
-
-
 class _GivenParagraph:
     """Answers a question from one paragraph, as `QA.ask` does from the passages that it finds."""
 
@@ -284,8 +273,10 @@ class _GivenParagraph:
 
     def _likeliest(self, question: str, text: str) -> tuple[str, float]:
         """The words and their confidence."""
-        answers, hits, documents = in_paragraph(question, text, self.reader)
-        known = confidence.features(question, answers, hits, documents, self.reranker)
+        document = Document("", title_of(text), text, path="", sha256="")
+        hit = Hit(Passage.at(document.id, 0, len(text)), text, 1.0, 1, 1)
+        answers = confidence.candidates(self.reader.read(question, [(hit.passage, text)]), [hit])
+        known = confidence.features(question, answers, [hit], {document.id: document}, self.reranker)
         chances = self.calibration.probabilities(known)
         quotes = [text[best.start : best.end] for best, *_ in answers]
         found = zip(quotes, chances, strict=True)

@@ -47,11 +47,10 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def load(folder: Path, dtype: torch.dtype, **settings: Any) -> Any:
-    """The model in evaluation mode; `settings` replace those of `config.json`. Word embeddings that are not
-    in `folder` are the embedder's. Files of plain floats are read as well. Raises `MissingWeights` where the
-    embedder's are not there, and OSError, ValueError and what safetensors raises where the files are
-    damaged."""
+def load(folder: Path, dtype: torch.dtype) -> Any:
+    """The model in evaluation mode. Word embeddings that are not in `folder` are the embedder's. Files of
+    plain floats are read as well. Raises `MissingWeights` where the embedder's are not there, and OSError,
+    ValueError and what safetensors raises where the files are damaged."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import BertConfig, BertForQuestionAnswering  # noqa: PLC0415
 
@@ -60,7 +59,6 @@ def load(folder: Path, dtype: torch.dtype, **settings: Any) -> Any:
         weights[WORDS] = word_embeddings()
     weights = {name: weight.to(dtype) for name, weight in weights.items()}
     config = BertConfig.from_pretrained(folder, local_files_only=True)
-    config.update(settings)
     reader_class: Any = BertForQuestionAnswering
     model = reader_class.from_pretrained(None, config=config, state_dict=weights, dtype=dtype)
     if missing := model.state_dict().keys() - weights.keys():  # they would be random numbers

@@ -52,7 +52,7 @@ class Asked:
         return {citation.document.id: citation.document for citation in self.cited}
 
 
-def ask(folder: QuestionSet, embedder: Embedder, reader: Reader, k: int = PASSAGES_READ) -> Iterator[Asked]:
+def ask(folder: QuestionSet, embedder: Embedder, reader: Reader) -> Iterator[Asked]:
     """Index the folder for the while, and ask its questions in their order; those for which no passage
     holds a word are left out."""
     with TemporaryDirectory() as temporary:
@@ -60,7 +60,7 @@ def ask(folder: QuestionSet, embedder: Embedder, reader: Reader, k: int = PASSAG
         store = LocalStore.create(Path(temporary, "index"), {})
         index_folder(Path(temporary, "documents"), store, embedder)
         for question in folder.questions:
-            hits = retrieve(question.question, store, embedder, k)
+            hits = retrieve(question.question, store, embedder, PASSAGES_READ)
             spans = reader.read(question.question, [(hit.passage, hit.text) for hit in hits])
             answers = confidence.candidates(spans, hits)
             if not answers:
@@ -103,12 +103,10 @@ def of_articles(found: QuestionSet, titles: Sequence[str]) -> list[QuestionSet]:
     return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
 
 
-def of_reports(
-    found: Sequence[NewsReport], questions: int | None = QUESTIONS_PER_FOLDER
-) -> list[QuestionSet]:
-    """News reports in folders, in their order, with this many of their questions."""
+def of_reports(found: Sequence[NewsReport]) -> list[QuestionSet]:
+    """News reports in folders, in their order, with some of their questions."""
     sets = [question_set(found[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(found), REPORTS_PER_FOLDER)]
-    return [replace(each, questions=sample(each.questions, questions)) for each in sets]
+    return [replace(each, questions=sample(each.questions, QUESTIONS_PER_FOLDER)) for each in sets]
 
 
 def _folder(

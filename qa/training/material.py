@@ -77,7 +77,6 @@ class Material:
     passages: Rows
     titles: Rows  # (passages,) of their documents; empty where a set has none
     half: Numbers  # (passages,) 0 or 1: those of one article are in one half
-    pieces: Numbers  # (pieces, 3): passage, first token, last token + 1
     questions: Rows
     noisy: Rows  # (questions,) a variant as a hurried person types it, or empty
     hinted: Rows  # (questions,) a variant with words of the passage behind it, or empty
@@ -111,7 +110,7 @@ class Material:
 
     def pieces_of(self, passage: int) -> list[Range]:
         """The token ranges (first, last + 1) that cover the passage."""
-        return _rows_of(self.pieces, self._pieces_at, passage)
+        return pieces(len(self.passages[passage]))
 
     @cached_property
     def _places_at(self) -> NDArray[np.int64]:
@@ -120,10 +119,6 @@ class Material:
     @cached_property
     def _cloze_places_at(self) -> NDArray[np.int64]:
         return np.searchsorted(self.cloze_places[:, 0], np.arange(len(self.cloze) + 1))
-
-    @cached_property
-    def _pieces_at(self) -> NDArray[np.int64]:
-        return np.searchsorted(self.pieces[:, 0], np.arange(len(self.passages) + 1))
 
     def write(self, path: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {}
@@ -256,7 +251,6 @@ def make_material(texts: Texts) -> Material:
         passages=Rows.of(encoding.ids for encoding in encoded),
         titles=_encoded(tokenizer, titles, TITLE_TOKENS),
         half=half,
-        pieces=_numbers((i, *piece) for i, e in enumerate(encoded) for piece in pieces(len(e))),
         questions=_encoded(tokenizer, [question.question for question in asked], QUESTION_TOKENS),
         noisy=_encoded(tokenizer, [noisy for noisy, _ in variants], QUESTION_TOKENS),
         hinted=_encoded(tokenizer, [hinted for _, hinted in variants], QUESTION_TOKENS),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from qa.errors import QAError
 from qa.reader.rerank import AFTER, BEFORE, MARKED, TITLE_TOKENS
-from qa.training.material import Flags, Labels, Material, Numbers, Tokens
+from qa.training.material import NEWS, Flags, Labels, Material, Numbers, Tokens
 from qa.types import Range
 
 ROW = 512  # tokens
@@ -112,7 +112,7 @@ def windows(
 def reading(material: Material, negatives: float, nearest: Numbers | None = None) -> GroupOf:
     """A question with its own passage; and a share of the times, where there is an answer or it is about
     the news, with a passage that does not answer it, one of `nearest`, (questions, n), −1 for none."""
-    news = material.asks("news")
+    news = material.asks(NEWS)
 
     def group(question: int, random: Random) -> Group:
         asked = _asked(material, question, random)
