@@ -82,6 +82,11 @@ def test_an_answer_that_shares_words_but_says_something_else_is_wrong(
     assert not metrics.says(given, [accepted])
 
 
+def test_quotation_marks_of_print_are_no_part_of_a_word() -> None:
+    assert metrics.says("“technical” assistance", ["technical assistance"])
+    assert metrics.says("technical", ["“technical” assistance"])
+
+
 def test_item_recall_counts_whole_words_only() -> None:
     assert metrics.item_recall("Greece, the Italy and Romania", ["Italy", "Greece", "Oman", "Iran"]) == 0.5
     assert metrics.item_recall(None, ["Italy"]) == 0

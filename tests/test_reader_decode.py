@@ -122,6 +122,24 @@ def test_no_answer_begins_with_the_mark_that_ends_a_quotation() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "first", "last", "said"),
+    [
+        ("giving “ technical ” assistance", 2, 3, "technical"),
+        ("giving “ technical ” assistance", 1, 3, "“ technical ”"),
+        ("giving “ technical ” assistance", 1, 2, "technical"),
+        ('it is " a step , " she said', 3, 6, "a step"),
+        ("it is « a step » she said", 2, 5, "« a step »"),
+        ("the step ; then", 1, 2, "step"),
+    ],
+)
+def test_an_answer_has_no_quotation_mark_without_its_partner_and_no_comma_at_its_end(
+    text: str, first: int, last: int, said: str
+) -> None:
+    best = window_spans(of_words(text, first, last))[0]
+    assert text[best.start : best.end] == said
+
+
+@pytest.mark.parametrize(
     ("last", "said"),
     [
         ("month", "eight-month-old"),

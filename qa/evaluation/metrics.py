@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.reader.decode import answer_words
+
 Floats = NDArray[np.float64]
 
 # Words against words
@@ -65,7 +67,7 @@ def says(given: str | None, accepted: Sequence[str]) -> bool:
 
     Exact match calls "NATO Secretary-General Jens Stoltenberg" wrong for "Jens Stoltenberg"; a bare
     F1 threshold calls "US Secretary of State Colin Powell" right for "US Secretary of State John
-    Kerry" (F1 0.67). So it depends on what differs, counted in words as `words` has them:
+    Kerry" (F1 0.67). So it depends on what differs, counted in words as `answer_words` has them:
 
     - the answer leaves words out and adds none: right from F1 0.6 on, unless the accepted answer has
       a number and none is left ("people" for "150 people");
@@ -73,7 +75,7 @@ def says(given: str | None, accepted: Sequence[str]) -> bool:
       more around the accepted answer as it stands (a title, a date; not a whole sentence);
     - both: right from F1 0.8 on (a long clause cut elsewhere), unless a number is among them.
     """
-    return any(_says(words(given or ""), gold) for gold in map(words, accepted) if gold)
+    return any(_says(answer_words(given or ""), gold) for gold in map(answer_words, accepted) if gold)
 
 
 def _says(given: list[str], gold: list[str]) -> bool:

@@ -70,11 +70,12 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
             start = qualified
         taken[start : end + 1] = True
         base = window.passage.start
+        first_said, last_said = _trimmed(window, start, end)
         spans.append(
             Span(
                 document_id=window.passage.document_id,
-                start=base + int(window.offsets[start, 0]),
-                end=base + int(window.offsets[end, 1]),
+                start=base + int(window.offsets[first_said, 0]),
+                end=base + int(window.offsets[last_said, 1]),
                 score=score,
                 null_score=window.null_score,
                 passage_id=window.passage.id,
@@ -135,6 +136,30 @@ def _with_qualifier(window: Window, start: int) -> int:
         return start
     tokens = np.flatnonzero(window.starts_word[:start] & (window.offsets[:start, 0] == found.start()))
     return int(tokens[0]) if len(tokens) else start
+
+
+_PARTNER = {"”": "“", "»": "«", '"': '"'}  # of the mark that ends a quotation, the one that begins it
+_TRAILING = (",", ";", ":")
+
+
+def _trimmed(window: Window, start: int, end: int) -> tuple[int, int]:
+    """The span without a quotation mark at either end whose partner it lacks, and without a comma at its
+    end: 'technical”' would be the documents' words, and yet no clean quote."""
+    while start < end:
+        (begin, after), (before, stop) = window.offsets[start].tolist(), window.offsets[end].tolist()
+        said, first, last = (window.text[i:j] for i, j in ((begin, stop), (begin, after), (before, stop)))
+        if last in _TRAILING or (last in _PARTNER and _lacks_partner(said, last)):
+            end -= 1
+        elif any(first == opening and _lacks_partner(said, closing) for closing, opening in _PARTNER.items()):
+            start += 1
+        else:
+            break
+    return start, end
+
+
+def _lacks_partner(said: str, closing: str) -> bool:
+    opening = _PARTNER[closing]
+    return said.count(closing) % 2 == 1 if opening == closing else said.count(opening) != said.count(closing)
 
 
 def best_spans(windows: Iterable[Window]) -> list[Span]:
