@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 
 from qa.store.base import Store
 from qa.types import Citation, Document
-from qa.words import FUNCTION_WORDS, content_words, stem
+from qa.words import FUNCTION_WORDS, OFFICES, content_words, stem
 
 CONFIDENCE = 0.9  # by eye, of 88 names of 30 sorts in 60 news reports some 85 are of the sort
 MOST_PASSAGES = 300  # that speak of the sort, looked through
@@ -29,6 +29,8 @@ _ONE = rf"(?:the|an?|its|his|her|their|one{_GAP}of{_GAP}the){_GAP}"
 _SIDE = re.compile(r",\s+(?:and\s+)?|\s+and\s+")  # between things of a series
 _NO_NOUN = rf"(?:{'|'.join(sorted(FUNCTION_WORDS))})"
 _WORD = re.compile(r"\w+")
+_OFFICE = re.compile(rf"\b(?:{OFFICES})s?\b", re.IGNORECASE)
+_COUNTERPART = re.compile(rf"\bcounterpart,?{_GAP}(?P<name>{_NAME})")
 _PLACE = re.compile(r"(?:\s+|^)(?:in|on|at|from|near|off|for|of)\s+(?=(?:the\s+)?[A-Z])")
 
 
@@ -66,7 +68,8 @@ def named(
                 for match in form.finditer(document.text, passage.start, passage.end):
                     if form in of_one and match["sort"].casefold() == kind:
                         continue
-                    for place in _each(document, *match.span("names")):
+                    brought_in = [*_each(document, *match.span("names"))]
+                    for place in (*brought_in, *_counterparts(brought_in[0], match.end())):
                         if not _is_where(place) and (not needed or needed <= _stems(place.sentence)):
                             found[document.id, place.start] = place
     names = _distinct([found[place] for place in sorted(found)])
@@ -109,6 +112,15 @@ def _each(document: Document, start: int, end: int) -> Iterator[Citation]:
         name = re.sub(r"['’]s?$", "", document.text[begin:stop])
         yield Citation(document, begin, begin + len(name))
         begin = found.end() if found else end
+
+
+def _counterparts(place: Citation, begin: int) -> Iterator[Citation]:
+    """Who is brought in as the counterpart of the one at the place, after `begin` in its sentence: of the
+    same sort, unless another office was named in between."""
+    document, (_, end) = place.document, place.sentence_range
+    found = _COUNTERPART.search(document.text, begin, end)
+    if found and not _OFFICE.search(document.text, begin, found.start()):
+        yield Citation(document, *found.span("name"))
 
 
 def _is_where(place: Citation) -> bool:

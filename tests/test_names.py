@@ -16,13 +16,22 @@ TEXTS = {
     "with the harbour master Ann Shaw. No ship\nStands still. The port's spokesman, Otto Krain, told "
     "spokesmen so, and the Union's spokeswoman, Mira Voss, agreed. At Aldmoor, the interior minister dined. "
     "All dined in Port Brae, the minister too.\n",
+    "c.txt": "Talks\n\n"
+    "Defence Minister Cara Roth met her Dornish counterpart Emil Voss. Treasurer Ida Holm came with the "
+    "commissioner Finn Aas, and his counterpart, Nora Dahl, did not.\n",
 }
 
 
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        ("Which ministers are named?", ["Ada Quill", "Tom Reed", "Bo Lind", "Rana Osei"]),
+        (
+            "Which ministers are named?",
+            ["Ada Quill", "Tom Reed", "Bo Lind", "Rana Osei", "Cara Roth", "Emil Voss"],
+        ),
+        ("Which defence ministers are named?", ["Cara Roth", "Emil Voss"]),
+        ("Which treasurers are named?", ["Ida Holm"]),
+        ("Which commissioners are named?", ["Finn Aas", "Nora Dahl"]),
         ("List the interior ministers named in the documents.", ["Tom Reed", "Rana Osei"]),
         ("Which ships are mentioned by name?", ["Grey Gull", "Sea Lark", "Morning Star"]),
         ("Which Dornish ships are named?", ["Morning Star"]),
