@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import MissingWeights
-from qa.minilm import MEND, WEIGHTS, weights_file, weights_folder
+from qa.minilm import MEND, WEIGHTS, arithmetic, weights_file, weights_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -113,10 +113,9 @@ class Embedder:
         from transformers.utils import logging  # noqa: PLC0415
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        # bf16 without native support is up to a hundred times slower than fp32.
-        bf16 = self._device == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
+        dtype = arithmetic() if self._device == "cpu" else torch.float32
         # Plain attention is a fifth faster in bf16 on texts of several lengths, and slower in fp32.
-        settings = {"attn_implementation": "eager" if bf16 else "sdpa"}
+        settings = {"attn_implementation": "eager" if dtype == torch.bfloat16 else "sdpa"}
         try:
             model = SentenceTransformer(
                 str(folder), device=self._device, local_files_only=True, model_kwargs=settings
@@ -125,4 +124,4 @@ class Embedder:
             raise MissingWeights(
                 f"The embedder's weights in {folder} are damaged ({error}); install them again: {MEND}"
             ) from error
-        return model.to(torch.bfloat16) if bf16 else model
+        return model.to(dtype)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qa.errors import MissingWeights
+from qa.minilm import arithmetic
 from qa.reader.decode import Window, best_spans
 from qa.reader.weights import load
 from qa.types import Passage, Span
@@ -123,14 +124,11 @@ def tokenizer_of(weights: Path) -> Tokenizer:
 def encoder(weights: Path, what: str) -> Any:
     """The model of these weights in the floating point that is fast here. Raises `MissingWeights` where
     they are damaged."""
-    import torch  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # bf16 without native support is up to a hundred times slower than fp32.
-    native = torch.cpu.get_capabilities().get("avx512_bf16", False)
     try:
-        return load(weights, torch.bfloat16 if native else torch.float32)
+        return load(weights, arithmetic())
     except MissingWeights:  # the embedder's, which says so itself
         raise
     except Exception as error:  # safetensors, JSON and torch each raise their own kinds

@@ -24,6 +24,7 @@ from qa.conversation.terms import Layout, lay_out, new_head
 from qa.embedder import Embedder
 from qa.evaluation.rewrites import Rewrite, overlap, read_rewrites
 from qa.evaluation.squad import data_folder
+from qa.minilm import arithmetic
 from qa.reader.weights import write_tensors
 from qa.words import stem
 
@@ -175,7 +176,7 @@ def _fit(
         scheduler.load_state_dict(kept["scheduler"])
         torch.set_rng_state(kept["random"])
         done = kept["epoch"]
-    native = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    native = arithmetic() is torch.bfloat16
     step = done * (steps // settings.epochs)
     for epoch in range(done, settings.epochs):
         head.train()

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from qa.errors import QAError
-from qa.minilm import word_embeddings
+from qa.minilm import arithmetic, word_embeddings
 from qa.reader.model import WEIGHTS
 from qa.reader.rerank import RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
@@ -121,7 +121,7 @@ class Run:
     @cached_property
     def words(self) -> Tensor:
         """The embedder's word embeddings, (vocabulary, 384), in the floating point of the arithmetic."""
-        dtype = torch.bfloat16 if self.device == "cuda" else torch.float32
+        dtype = torch.bfloat16 if self.device == "cuda" else arithmetic()
         return word_embeddings().to(self.device, dtype)
 
     def encoder(self, weights: Mapping[str, Tensor], token_types: int = 2) -> Encoder:
