@@ -1,8 +1,9 @@
 """The encoder over packed rows in plain torch, and what is learned with it.
 
 The same BERT as in transformers (Devlin et al., NAACL 2019; MiniLM: Wang et al., NeurIPS 2020), but for
-rows in which windows lie side by side. Weights are in 32 bits; on a GPU the arithmetic is in bf16, and the
-attention is flash attention over sequences of various lengths (Dao, ICLR 2024).
+rows in which windows lie side by side. Weights are in 32 bits; the arithmetic is in bf16 on a GPU, and on a
+processor that has it. On a GPU the attention is flash attention over sequences of various lengths (Dao,
+ICLR 2024).
 """
 
 from __future__ import annotations
