@@ -105,6 +105,8 @@ class QA:
         if wanted.leans(question):
             asked_as = self.resolver.resolve(question, history)
             wanted = kinds.wanted(asked_as)
+        if wanted.kind != "overview" and kinds.says_nothing(asked_as):
+            wanted = kinds.Wanted("talk")
         for _ in range(MOST_TRIES):
             try:
                 found = self._looked_up(wanted, question, asked_as, documents, min_confidence)

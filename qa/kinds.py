@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from qa.words import FUNCTION_WORDS, IRREGULAR_PASTS
+from qa.words import FUNCTION_WORDS, IRREGULAR_PASTS, WORD, content_words
 
 Kind = Literal["fact", "explanation", "list", "yes/no", "definition", "overview", "mentions", "talk"]
 
@@ -249,6 +249,14 @@ def wanted(question: str) -> Wanted:
         if about.lower() not in FUNCTION_WORDS:
             return Wanted("mentions", about)
     return Wanted("fact")
+
+
+def says_nothing(question: str) -> bool:
+    """Whether a question that stands alone has no word by which an answer could be found: "the the the",
+    "Who was it?". A capital makes a name of any word but the first: "What did May say?"."""
+    others = WORD.findall(question)[1:]
+    named = question != question.upper() and any(word[0].isupper() and word != "I" for word in others)
+    return not named and not any(content_words(question))
 
 
 _RULES: tuple[tuple[Kind, re.Pattern[str]], ...] = (

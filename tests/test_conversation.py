@@ -32,6 +32,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "And the year before?",
             "How many people died in the Mediterranean in 2016 the year before?",
         ),
+        (
+            [("How many came to Italy in 2016?", "More than 16,000")],
+            "How does that compare with the year before?",
+            "How does more than 16,000 compare with the year before?",
+        ),
         (SOPHIA, "How many vessels does it have?", "How many vessels does Operation Sophia have?"),
         (DEATHS, "And children?", "How many children died in the Mediterranean in 2016?"),
         (

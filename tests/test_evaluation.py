@@ -89,6 +89,7 @@ def test_quotation_marks_of_print_are_no_part_of_a_word() -> None:
 
 def test_item_recall_counts_whole_words_only() -> None:
     assert metrics.item_recall("Greece, the Italy and Romania", ["Italy", "Greece", "Oman", "Iran"]) == 0.5
+    assert metrics.item_recall("“Italy”, he’d", ["Italy", "he'd"]) == 1
     assert metrics.item_recall(None, ["Italy"]) == 0
     assert metrics.item_recall("Italy", []) is None
 

@@ -136,6 +136,22 @@ def test_a_greeting_in_a_conversation_is_no_follow_up(qa: QA) -> None:
     assert qa.ask("thanks", history=[("Who opened the crane?", "Ada Quill")]).asked_as == "thanks"
 
 
+@pytest.mark.parametrize("question", ["the the the", "Who was it?", "Why?", "WHO IS THE", "What did I say?"])
+def test_what_has_no_word_to_look_for_gets_the_hint_too(qa: QA, question: str) -> None:
+    answer = qa.ask(question)
+    assert not answer and answer.kind == "talk" and "ask about" in (answer.reason or "")
+
+
+def test_a_bare_question_word_after_another_question_is_a_follow_up(qa: QA) -> None:
+    answer = qa.ask("When?", history=[("Who opened the crane?", "Ada Quill")])
+    assert answer.kind != "talk" and "Ada Quill" in answer.asked_as
+
+
+@pytest.mark.parametrize("question", ["What did May say?", "Who is Will?", "Was that in the US?", "2016?"])
+def test_a_name_or_number_is_something_to_look_for(question: str) -> None:
+    assert not kinds.says_nothing(question)
+
+
 def cited(text: str, quote: str) -> Citation:
     document = Document("d", "t", text, "d", "0", sentences=((0, len(text)),))
     return Citation(document, text.index(quote), text.index(quote) + len(quote))

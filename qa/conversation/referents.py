@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qa.conversation.phrases import AUXILIARY, names, phrases, role, several
-from qa.words import content_words, stem
+from qa.words import FUNCTION_WORDS, content_words, stem
 
 Weights = Mapping[str, float]
 """How likely the words of a history, by their stems, are to belong to a question, 0 to 1."""
@@ -34,6 +34,9 @@ _NOMINAL = re.compile(  # an answer that names something, rather than telling it
     re.IGNORECASE | re.DOTALL,
 )
 _TO_A_PLACE = re.compile(r"^(?:in|at|to|from|off|on|near)\s+", re.IGNORECASE)
+_BEGINS_SMALL = re.compile(  # in the middle of a sentence
+    rf"^(?:{'|'.join(word.capitalize() for word in sorted(FUNCTION_WORDS - {'may', 'will'}))})(?= )"
+)
 _TOGETHER = re.compile(r"\b(?:meet|met|join(?:ed)?|received?|talk(?:ed)?|spoke|speak|sign(?:ed)?)\b")
 _TITLES = re.compile(
     r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"
@@ -141,8 +144,8 @@ def _definite(phrase: str) -> str:
 
 
 def bare(answer: str) -> str:
-    """An answer as part of a question: without quotation marks, title or full stop, and without the article
-    of a name."""
-    said = re.sub("^The ", "the ", answer.strip(" .,;:\"“”'‘’"))
+    """An answer as part of a question: without quotation marks, title or full stop, without the article of a
+    name, and small where only the beginning of a sentence made it large ("More than 16,000")."""
+    said = _BEGINS_SMALL.sub(lambda found: found[0].lower(), answer.strip(" .,;:\"“”'‘’"))
     bare = _TITLES.sub("", said)
     return said if said.startswith("the ") and bare.split()[-1:] and bare.split()[-1][0].islower() else bare

@@ -100,8 +100,8 @@ def item_recall(given: str | None, items: Sequence[str]) -> float | None:
     """The share of a list's items that the answer names, each as a run of whole words."""
     if not items:
         return None
-    answer = words(given or "")
-    return sum(_runs_through(answer, words(item)) for item in items) / len(items)
+    answer = answer_words(given or "")
+    return sum(_runs_through(answer, answer_words(item)) for item in items) / len(items)
 
 
 def item_f1(given: Sequence[str], items: Sequence[str]) -> float | None:
@@ -109,7 +109,7 @@ def item_f1(given: Sequence[str], items: Sequence[str]) -> float | None:
     None where no list is asked for."""
     if not items:
         return None
-    named, wanted = [words(each) for each in given], [words(each) for each in items]
+    named, wanted = [answer_words(each) for each in given], [answer_words(each) for each in items]
     pairs = [
         (i, j)
         for i, one in enumerate(named)
