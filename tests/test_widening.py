@@ -74,11 +74,11 @@ def test_a_list_is_gathered_from_the_places_that_are_likely_enough_and_of_its_so
     found = answers(
         SHIPS,
         ("The Moskva", 0.6),
-        ("FGS Bonn", 0.5),
-        ("Moskva", 0.5),
-        ("FGS Bonn and the Argos", 0.4),
-        ("children", 0.4),
-        ("Kerry", 0.1),
+        ("FGS Bonn", 0.55),
+        ("Moskva", 0.55),
+        ("FGS Bonn and the Argos", 0.55),
+        ("children", 0.55),
+        ("Kerry", 0.5),
     )
     assert [item.quote for item in widening.listed(found)] == ["The Moskva", "FGS Bonn"]
     assert widening.listed(found[:1]) == ()
