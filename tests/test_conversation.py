@@ -37,6 +37,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "How does that compare with the year before?",
             "How does more than 16,000 compare with the year before?",
         ),
+        (
+            [("What did she say?", "I will stay")],
+            "What does that mean?",
+            "What does I will stay mean?",
+        ),
         (SOPHIA, "How many vessels does it have?", "How many vessels does Operation Sophia have?"),
         (DEATHS, "And children?", "How many children died in the Mediterranean in 2016?"),
         (

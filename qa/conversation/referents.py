@@ -34,9 +34,8 @@ _NOMINAL = re.compile(  # an answer that names something, rather than telling it
     re.IGNORECASE | re.DOTALL,
 )
 _TO_A_PLACE = re.compile(r"^(?:in|at|to|from|off|on|near)\s+", re.IGNORECASE)
-_BEGINS_SMALL = re.compile(  # in the middle of a sentence
-    rf"^(?:{'|'.join(word.capitalize() for word in sorted(FUNCTION_WORDS - {'may', 'will'}))})(?= )"
-)
+_SMALL = sorted(FUNCTION_WORDS - {"i", "may", "s", "t", "will"})  # unless they begin a sentence
+_BEGINS_SMALL = re.compile(rf"^(?:{'|'.join(map(str.capitalize, _SMALL))})(?= )")
 _TOGETHER = re.compile(r"\b(?:meet|met|join(?:ed)?|received?|talk(?:ed)?|spoke|speak|sign(?:ed)?)\b")
 _TITLES = re.compile(
     r"^(?:(?:the|a|an|its|his|her|their|spokes(?:man|woman|person)|policy analyst|project leader|"

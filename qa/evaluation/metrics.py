@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.reader.decode import answer_words
+from qa.reader.decode import answer_words, holds
 
 Floats = NDArray[np.float64]
 
@@ -85,15 +85,11 @@ def _says(given: list[str], gold: list[str]) -> bool:
         return score >= 0.8 and not _has_number([*left_out, *added])
     if left_out:
         return score >= 0.6 and (_has_number(given) or not _has_number(gold))
-    return score >= 0.6 or (added.total() <= 5 and _runs_through(given, gold))
+    return score >= 0.6 or (added.total() <= 5 and holds(given, gold))
 
 
 def _has_number(tokens: Iterable[str]) -> bool:
     return any(character.isdigit() for token in tokens for character in token)
-
-
-def _runs_through(given: list[str], gold: list[str]) -> bool:
-    return any(given[i : i + len(gold)] == gold for i in range(len(given) - len(gold) + 1))
 
 
 def item_recall(given: str | None, items: Sequence[str]) -> float | None:
@@ -101,7 +97,7 @@ def item_recall(given: str | None, items: Sequence[str]) -> float | None:
     if not items:
         return None
     answer = answer_words(given or "")
-    return sum(_runs_through(answer, answer_words(item)) for item in items) / len(items)
+    return sum(holds(answer, answer_words(item)) for item in items) / len(items)
 
 
 def item_f1(given: Sequence[str], items: Sequence[str]) -> float | None:
@@ -114,7 +110,7 @@ def item_f1(given: Sequence[str], items: Sequence[str]) -> float | None:
         (i, j)
         for i, one in enumerate(named)
         for j, other in enumerate(wanted)
-        if one and (_runs_through(one, other) or _runs_through(other, one))
+        if one and (holds(one, other) or holds(other, one))
     ]
     right, found = len({i for i, _ in pairs}), len({j for _, j in pairs})
     if not pairs:
