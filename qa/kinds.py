@@ -171,8 +171,14 @@ _PLURAL = (
     r"(?!(?:is|was|has|does|happens|makes|causes|leads|explains|means|says|speaks|prevents|lies|this|his|news|series|times)\b)"
     r"[\w'-]*[^\Wsui]s\b|[\w'-]*(?:people|men|women|children)\b"
 )
-_NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|\d+)"
-_OF_WHICH = r"(?:(?:in|from|to|at|with|by|for) )?(?:which|what)"
+_NUMBER = (
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty"
+    r"|\d{1,2})"
+)
+_OF_WHICH = (
+    r"(?:(?:in|from|to|at|with|by|for|of|on|over|under|about|against|among|between|through|into|out of) )?"
+    r"(?:which|what)"
+)
 _LIST = re.compile(
     rf"(?:list|enumerate|give(?: me)? (?:a|the) list of|tell me the names of) .+"
     rf"|name(?: [\w'-]+){{0,3}}? (?:{_PLURAL}).*"
@@ -181,9 +187,10 @@ _LIST = re.compile(
     rf"(?:(?:in|of|from|on|at|and) (?:(?!{_AUXILIARY}\b)[\w'-]+ ){{1,5}}?)?"
     rf"(?:{_AUXILIARY}|\w+ed|{IRREGULAR_PASTS}|spoke|heard|kept|stood|sat|ran|bought|drew"
     rf"|flew|drove|fought|bore|felt|cut|hit|shut|take|belong|live|make|come|leave|speak|stand|go|keep"
-    rf"|want) .+"
+    rf"|want|form|avoid|report|remain|sit|work|appear|turn|support|oppose|run|own|face|need|say) .+"
+    rf"|{_OF_WHICH} (?:other )?{_NUMBER} (?!per\b).+"
     rf"|which of (?:the|these|those) (?!{_NUMBER}\b)(?:[\w'-]+ )?(?:{_PLURAL}) .+"
-    rf"|(?:what|who) (?:all )?(?:are|were) the [\w'-]+(?: [\w'-]+)*|who (?:all|else) .+"
+    rf"|(?:what|who|which) (?:all )?(?:are|were) the [\w'-]+(?: [\w'-]+)*|who (?:all|else|have) .+"
     r"|who (?:attended|took part in|was present at|participated in) .+"
     r"|who will (?:be in|sit in|attend|take part in) .+"
 )
@@ -194,6 +201,7 @@ _TOLD = (
 )
 _EXPLANATION = re.compile(
     r"why\b.*|how come .+|explain .+"
+    r"|(?:under|on|in) (?:which|what) (?:circumstances|conditions|terms|grounds?|merits|pretexts?) .+"
     rf"|(?:(?:for|on|in) )?what (?:is the |was the |were the |are the )?(?:reasons?|grounds?|purpose|way"
     rf"|effects?|impact"
     r"|consequences?|aim|goal|cause) (?!of (?:death|the fire)).+"

@@ -31,12 +31,23 @@ def test_nearly_every_question_is_taken_for_what_it_asks(kept_aside: bool) -> No
         ("Which defence ministers spoke about the exercise?", "list"),
         ("Which fire chiefs told of the blaze?", "list"),
         ("Which clergymen took part?", "list"),
+        ("Which five island states form the pact?", "list"),
+        ("Which two of its bridges has Zambeta closed?", "list"),
+        ("Over which subjects did the two presidents talk?", "list"),
+        ("Who have acted as mediators?", "list"),
         ("Which minister told reporters about the exercise?", "fact"),
+        ("What 1982 treaty ended the war?", "fact"),
         ("What speaks against the dam?", "fact"),
     ],
 )
 def test_several_of_a_sort_are_a_list_whatever_they_did(question: str, kind: kinds.Kind) -> None:
     assert kinds.wanted(question).kind == kind
+
+
+def test_terms_and_grounds_are_told_in_a_clause() -> None:
+    for question in ("Under what conditions may boats be seized?", "On which grounds was the plan rejected?"):
+        assert kinds.wanted(question).kind == "explanation"
+    assert kinds.wanted("In what condition was the ship?").kind == "fact"
 
 
 @pytest.mark.parametrize(
