@@ -9,7 +9,7 @@ from qa.confidence import FEATURES
 from qa.evaluation.questions import Question, QuestionSet
 from qa.evaluation.squad import held_out
 from qa.training.calibrate import DECLINED, Example, fit, threshold_for
-from qa.training.folders import article_of, of_articles
+from qa.training.folders import of_articles
 
 
 def example(random: Random, folder: int) -> Example:
@@ -67,7 +67,7 @@ def folders() -> list[QuestionSet]:
     sets = [questions_about(f"article{i}", 60) for i in range(80)]
     paragraphs = {id_: text for found in sets for id_, text in found.paragraphs.items()}
     questions = tuple(question for found in sets for question in found.questions)
-    return of_articles(QuestionSet(questions, paragraphs), held_out(map(article_of, paragraphs)))
+    return of_articles(QuestionSet(questions, paragraphs))
 
 
 def test_an_answerable_question_is_asked_where_its_paragraph_is(folders: list[QuestionSet]) -> None:

@@ -22,17 +22,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from qa.embedder import Embedder
 from qa.errors import BadQuestion, QAError
 from qa.evaluation.metrics import says
+from qa.evaluation.questions import QuestionSet
 from qa.evaluation.squad import ReadingQuestion, divide, read_set
 from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
 from qa.reader.rerank import MARKED, Place, mark
 from qa.reader.weights import WORDS, load
-from qa.training import packed, packing
+from qa.training import among, packed, packing
+from qa.training.among import Among
 from qa.training.cloze import cloze_questions
 from qa.training.config import STAGES, Config, keep_config, read_config
+from qa.training.folders import Folder, calibrated, learned_from
 from qa.training.material import NEWS, SQUAD, Labels, Material, Texts, labels, make_material, token_range
 from qa.training.nearest import nearest_passages
 from qa.training.noise import MOST_HINTS, hinted, noisy
@@ -115,6 +119,55 @@ def material() -> Material:
 
 def said(tokens: Sequence[int]) -> str:
     return str(TOKENIZER.decode(list(tokens)))
+
+
+# Beside what retrieval brings
+
+
+@cache
+def among_ships() -> list[Among]:
+    """What is learned in a folder of three ships, of a mill and of six houses."""
+    houses = [f"House number {i} of Port Agnes has {i} windows and a cellar full of salt." for i in range(6)]
+    documents = {f"{i}.txt": text for i, text in enumerate((*SHIPS, TEXT, *houses))}
+    questions = (
+        asked(SHIPS[0], "Who was the master of the Tern?", "Ida Voss"),
+        asked(SHIPS[1], "Who was the master of the Heron?", "Olaf Brandt"),
+        asked(TEXT, "Why did the mill burn?", None),
+    )
+    folder = Folder("ships", documents, questions, QuestionSet((), documents))
+    return list(among.retrieved([folder], Embedder()))
+
+
+def test_what_a_question_is_read_beside_was_retrieved_and_tells_no_accepted_answer() -> None:
+    tern, heron, mill = among_ships()
+    assert [said(tern.own[first : last + 1]) for first, last in tern.places] == ["ida voss"]
+    assert not mill.places
+    for each, answer in ((tern, "ida voss"), (heron, "olaf brandt"), (mill, TEXT.lower())):
+        others = [said(tokens) for tokens in each.brought]
+        assert 1 <= len(others) <= among.BROUGHT
+        assert not any(answer in other for other in others)
+    assert any("heron" in said(tokens) for tokens in tern.brought)
+
+
+def test_a_question_is_read_with_its_passage_or_now_and_then_without_and_with_three_others() -> None:
+    group = among.reading(among_ships())
+    random = Random(1)
+    own = 0
+    for _ in range(400):
+        found = group(0, random)
+        others = [window for window in found if window.origin[1] == among.OTHER]
+        assert len(others) == among.BESIDE and not any(window.places for window in others)
+        own += len(found) > len(others)
+        if len(found) > len(others):
+            assert found[-1].origin[1] == among.OWN and found[-1].places
+    assert 1 - own / 400 == pytest.approx(among.WITHOUT_OWN, abs=0.05)
+    assert all(group(2, random)[-1].origin[1] == among.OWN for _ in range(20))  # it has no answer anyway
+
+
+def test_where_the_calibration_asks_nothing_was_learned() -> None:
+    found = [Folder(str(i), {}, (), QuestionSet((), {})) for i in range(30)]
+    parts = [{folder.source for folder in part} for part in (calibrated(found), learned_from(found))]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 30
 
 
 # The sets
@@ -479,6 +532,22 @@ def test_the_loss_of_reading_is_that_of_a_softmax_over_all_windows_of_a_question
     assert float(packed.reading_loss(logits, inputs)) == pytest.approx(np.mean(losses), abs=1e-6)
 
 
+def test_leaving_what_was_read_before_costs_its_divergence_within_the_own_window_alone() -> None:
+    batch, inputs = of_windows([[window(20, 0), window(30, 1)], [window(25, 2)]])
+    own = inputs.origins[:, 0] == 1
+    assert own.tolist().count(True) == 1
+    before, now = (torch.from_numpy(np.random.default_rng(s).normal(size=(2 * ROW, 2)) * 3) for s in (1, 2))
+    (which,) = torch.nonzero(own).flatten().tolist()
+    _, first, length, _ = batch.windows[which].tolist()
+    body = slice(first, first + length)
+    was, is_ = (torch.log_softmax(each[body], 0) for each in (before, now))
+    expected = float((was.exp() * (was - is_)).sum()) / 2  # questions
+    assert float(packed.leaving_loss(now, before, inputs, own)) == pytest.approx(expected, abs=1e-6)
+    higher = before.clone()
+    higher[body] += 5  # it may stand above other windows as it likes
+    assert float(packed.leaving_loss(higher, before, inputs, own)) == pytest.approx(0, abs=1e-6)
+
+
 def test_the_loss_of_the_reranker_is_that_of_choosing_a_right_candidate_or_none_where_none_is() -> None:
     def candidate(score: float, right: bool) -> tuple[Window, float]:
         return replace(window(6, 0, [(2, 3)]), right=right), score
@@ -599,6 +668,11 @@ def test_the_rate_rises_for_a_while_and_falls_to_nothing() -> None:
     assert 0 < rates[-1] < 0.002
 
 
+def test_the_rate_may_stay_level_before_it_falls() -> None:
+    assert {rate(step, 100, falling=0.5) for step in range(5, 51)} == {1}
+    assert rate(75, 100, falling=0.5) == 0.5
+
+
 def test_the_stream_of_batches_is_the_same_whenever_it_is_asked_for_and_has_all_questions() -> None:
     found = material()
     first, again, other = (
@@ -630,7 +704,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_pat
     config = tmp_path / "c.toml"
     config.write_text(
         "warm_up_steps = 2\nreader_steps = 4\nhalf_steps = 1\nreranker_steps = 3\nrows = 8\nworkers = 0\n"
-        "candidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
+        "among_rows = 8\ncandidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
     )
 
     def start(out: str, *options: str) -> subprocess.Popen[bytes]:
@@ -643,7 +717,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_pat
     assert start("whole").wait() == 0
     assert start("killed", "--stage", "material", "--stage", "warm-up").wait() == 0
     killed = start("killed")
-    while not (tmp_path / "killed" / "reader.checkpoint").exists():
+    while not (tmp_path / "killed" / "among.checkpoint").exists():
         assert killed.poll() is None
         time.sleep(0.005)
     killed.send_signal(signal.SIGKILL)

@@ -6,7 +6,8 @@ import gzip
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from qa.errors import BadQuestion
 from qa.evaluation.questions import article_folder
 
 HELD_OUT = 0.1  # of a set's articles
+PARAGRAPHS_TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class ReadingQuestion:
 def data_folder() -> Path:
     """The folder of data sets: QA_DATA, or shared/data beside the checkout."""
     return Path(os.environ.get("QA_DATA") or Path(__file__).parents[3] / "shared" / "data")
+
+
+def training_set(name: str) -> Path:
+    """The file of a set to learn from."""
+    return data_folder() / "train" / f"{name}.json.gz"
 
 
 def held_out(articles: Iterable[str]) -> list[str]:
@@ -76,6 +83,27 @@ def divide(questions: Sequence[ReadingQuestion]) -> tuple[list[ReadingQuestion],
     contexts = {question.context for question in questions if question.article in aside}
     train = [q for q in questions if q.article not in aside and q.context not in contexts]
     return train, [question for question in questions if question.article in aside]
+
+
+def together(paragraphs: Mapping[str, int]) -> list[list[str]]:
+    """The held-out articles in folders of some 200 paragraphs, those left over in none; how many each of all
+    articles has is given. The reader goes on learning in every second folder, from the second on."""
+    folders: list[list[str]] = []
+    here: list[str] = []
+    for article in held_out(paragraphs):
+        here.append(article)
+        if sum(paragraphs[each] for each in here) >= PARAGRAPHS_TOGETHER:
+            folders.append(here)
+            here = []
+    return folders
+
+
+def never_read(questions: Sequence[ReadingQuestion]) -> list[ReadingQuestion]:
+    """Those of the held-out articles in which the reader does not go on learning."""
+    _, aside = divide(questions)
+    paragraphs = Counter(article for article, _ in {(each.article, each.context) for each in questions})
+    read = {article for folder in together(paragraphs)[1::2] for article in folder}
+    return [question for question in aside if question.article not in read]
 
 
 def _places(qa: dict[str, Any]) -> tuple[tuple[int, int], ...]:

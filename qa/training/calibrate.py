@@ -23,11 +23,10 @@ from qa import confidence
 from qa.confidence import FEATURES, Calibration
 from qa.embedder import Embedder
 from qa.evaluation import metrics
-from qa.evaluation.questions import QuestionSet, read_questions
-from qa.evaluation.squad import held_out
+from qa.evaluation.questions import QuestionSet
 from qa.reader import Reader, Reranker
 from qa.training import folders
-from qa.training.written import NEWS, divide, reports
+from qa.training.written import NEWS
 
 DECLINED = 0.8  # of the questions without an answer, by the default threshold
 PENALTY = 1e-3  # on the squared weights of standardised features
@@ -54,20 +53,12 @@ def calibrate(
 
     Raises `BadQuestion` where a file cannot be read. Needs scipy (extra: qa[fit]).
     """
-    sources: list[str] = []
-    asked: list[QuestionSet] = []
-    for path in sets:
-        found = read_questions(path)
-        articles = held_out(folders.article_of(id_) for id_ in found.paragraphs)
-        asked += folders.of_articles(found, articles)
-        sources += [path.name] * (len(asked) - len(sources))
-    asked += folders.of_reports(divide(reports())[1])
-    sources += ["news"] * (len(asked) - len(sources))
+    asked = folders.calibrated(folders.held_out_folders(sets))
     embedder, reader = Embedder(), Reader()
     reranker = Reranker()
     examples: list[Example] = []
     for number, folder in enumerate(asked):
-        examples += _examples(number, folder, embedder, reader, reranker)
+        examples += _examples(number, folder.asked, embedder, reader, reranker)
         if progress:
             progress(number + 1, len(asked))
     fitted = {
@@ -80,7 +71,7 @@ def calibrate(
             "reranker": reranker.fingerprint,
             "embedder": embedder.fingerprint,
         },
-        **fit(examples, sources),
+        **fit(examples, [folder.source for folder in asked]),
     }
     out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     return fitted

@@ -12,7 +12,8 @@ from qa.errors import QAError
 STAGES = {
     "material": "material.npz.xz",
     "warm-up": "warm.safetensors",
-    "reader": "reader",
+    "reader": "read.safetensors",
+    "among": "reader",
     "candidates": "candidates.npz",
     "labels": "labels.npz",
     "reranker": "reranker",
@@ -32,6 +33,8 @@ class Config:
     rows: int = 64  # of 512 tokens in a batch
     warm_up_rate: float = 5e-4
     rate: float = 2.5e-4
+    among_rows: int = 20  # of a batch, where the reader goes on among retrieved passages
+    among_rate: float = 8e-5
     dropout: float = 0.1  # of the hidden states
     masked: float = 0.12  # share of a passage's words in the warm-up
     negatives: float = 0.6  # share of the questions that are read with a passage that does not answer too
@@ -59,9 +62,10 @@ def read_config(path: Path) -> Config:
             raise QAError(f"{path}: {name} is {value!r}; expected {number}, 0 or more; {mend}")
     config = Config(**given)
     steps = (config.warm_up_steps, config.reader_steps, config.half_steps, config.reranker_steps)
-    if min(*steps, config.checkpoint_steps, config.candidate_questions) < 1 or config.rows < LEAST_ROWS:
+    rows = min(config.rows, config.among_rows)
+    if min(*steps, config.checkpoint_steps, config.candidate_questions) < 1 or rows < LEAST_ROWS:
         raise QAError(
-            f"{path}: rows are {config.rows} and the smallest number of steps is {min(steps)}; expected "
+            f"{path}: rows are {rows} and the smallest number of steps is {min(steps)}; expected "
             f"{LEAST_ROWS} rows, 1 step, 1 checkpoint step and 1 candidate question at least; {mend}"
         )
     if max(config.dropout, config.masked, config.negatives) > 1:

@@ -1,13 +1,16 @@
 """Folders of documents with questions to ask of them end to end, as the product meets them.
 
-The documents are paragraphs of SQuAD's articles, or news reports of our own. Of the questions, some have
-no answer in their folder: they were written to look answerable (Rajpurkar et al. 2018), or the paragraph
-that answers is withheld, or they are about another folder's articles.
+The documents are paragraphs of SQuAD's articles, or news reports of our own, all of them held out of what
+the reader learns from at first. In every second folder the calibration asks; in the others the reader
+goes on learning. Of the questions that are asked, some have no answer in their folder: they were written
+to look answerable (Rajpurkar et al. 2018), or the paragraph that answers is withheld, or they are about
+another folder's articles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -16,23 +19,34 @@ from tempfile import TemporaryDirectory
 from qa import confidence
 from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
-from qa.evaluation.questions import Question, QuestionSet, sample, write_paragraphs
+from qa.evaluation.questions import Question, QuestionSet, read_questions, sample, write_paragraphs
 from qa.evaluation.run import quote_right
+from qa.evaluation.squad import ReadingQuestion, divide, read_set, together
 from qa.indexing import index_folder
 from qa.kinds import wanted
 from qa.reader import Reader
 from qa.retriever import retrieve
 from qa.store import LocalStore
-from qa.training.written import NewsReport, question_set
+from qa.training import written
 from qa.types import Citation, Document, Hit, Span
 from qa.widening import WIDER
 
-PARAGRAPHS_PER_FOLDER = 200
 REPORTS_PER_FOLDER = 20
-QUESTIONS_PER_FOLDER = 160
+QUESTIONS_PER_FOLDER = 320
 SHARE_ANSWERABLE = 0.6
 SHARE_WITHHELD = 0.1  # of a folder's paragraphs
 SEED = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Documents by their ids; all questions about them, each with its passage; and some of these questions as
+    the calibration asks them, where documents may be withheld."""
+
+    source: str  # the set
+    documents: Mapping[str, str]
+    questions: tuple[ReadingQuestion, ...]
+    asked: QuestionSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +69,7 @@ class Asked:
 def ask(folder: QuestionSet, embedder: Embedder, reader: Reader) -> Iterator[Asked]:
     """Index the folder for the while, and ask its questions in their order; those for which no passage
     holds a word are left out."""
-    with TemporaryDirectory() as temporary:
-        write_paragraphs(folder.paragraphs, Path(temporary, "documents"))
-        store = LocalStore.create(Path(temporary, "index"), {})
-        index_folder(Path(temporary, "documents"), store, embedder)
+    with indexed(folder.paragraphs, embedder) as store:
         for question in folder.questions:
             hits = retrieve(question.question, store, embedder, PASSAGES_READ)
             spans = reader.read(question.question, [(hit.passage, hit.text) for hit in hits])
@@ -76,22 +87,57 @@ def ask(folder: QuestionSet, embedder: Embedder, reader: Reader) -> Iterator[Ask
                 for citation in shown
             )
             yield Asked(question, hits, answers, cited, right)
+
+
+@contextmanager
+def indexed(documents: Mapping[str, str], embedder: Embedder) -> Iterator[LocalStore]:
+    """An index of these documents, for the while."""
+    with TemporaryDirectory() as temporary:
+        write_paragraphs(documents, Path(temporary, "documents"))
+        store = LocalStore.create(Path(temporary, "index"), {})
+        index_folder(Path(temporary, "documents"), store, embedder)
+        yield store
         store.close()
 
 
-def of_articles(found: QuestionSet, titles: Sequence[str]) -> list[QuestionSet]:
-    """These articles, in folders of some 200 paragraphs, with the questions to ask there."""
+def held_out_folders(sets: Sequence[Path]) -> list[Folder]:
+    """Those of sets in SQuAD's form, then those of the news. Raises `BadQuestion` where a file cannot be
+    read."""
+    folders: list[Folder] = []
+    for path in sets:
+        found, (_, aside) = read_questions(path), divide(read_set(path))
+        for asked in of_articles(found):
+            here = set(map(article_of, asked.paragraphs))
+            documents = {id_: text for id_, text in found.paragraphs.items() if article_of(id_) in here}
+            questions = tuple(question for question in aside if question.article in here)
+            folders.append(Folder(path.name, documents, questions, asked))
+    _, development = written.divide(written.reports())
+    for begin in range(0, len(development), REPORTS_PER_FOLDER):
+        about = development[begin : begin + REPORTS_PER_FOLDER]
+        documents = {f"{report.id}.txt": report.text for report in about}
+        asked = written.question_set(about)
+        asked = replace(asked, questions=sample(asked.questions, QUESTIONS_PER_FOLDER))
+        folders.append(Folder("news", documents, tuple(written.reading_questions(about)), asked))
+    return folders
+
+
+def calibrated(found: Sequence[Folder]) -> Sequence[Folder]:
+    """The folders in which the calibration asks."""
+    return found[::2]
+
+
+def learned_from(found: Sequence[Folder]) -> Sequence[Folder]:
+    """The folders in which the reader goes on learning."""
+    return found[1::2]
+
+
+def of_articles(found: QuestionSet) -> list[QuestionSet]:
+    """The held-out articles, in folders of some 200 paragraphs, with the questions to ask there."""
     random = Random(SEED)  # noqa: S311 (a sample, no secret)
     articles: dict[str, list[str]] = {}
     for id_ in found.paragraphs:
         articles.setdefault(article_of(id_), []).append(id_)
-    here: list[str] = []
-    folders: list[list[str]] = []
-    for title in titles:
-        here.append(title)
-        if sum(len(articles[name]) for name in here) >= PARAGRAPHS_PER_FOLDER:
-            folders.append(here)
-            here = []
+    folders = together({title: len(ids) for title, ids in articles.items()})
     about: dict[str, list[Question]] = {title: [] for folder in folders for title in folder}
     # Unanswerable questions carry no document; SQuAD lists them with their paragraph's others.
     article = ""
@@ -101,12 +147,6 @@ def of_articles(found: QuestionSet, titles: Sequence[str]) -> list[QuestionSet]:
             about[article].append(question)
 
     return [_folder(titles, articles, about, found.paragraphs, random) for titles in folders]
-
-
-def of_reports(found: Sequence[NewsReport]) -> list[QuestionSet]:
-    """News reports in folders, in their order, with some of their questions."""
-    sets = [question_set(found[i : i + REPORTS_PER_FOLDER]) for i in range(0, len(found), REPORTS_PER_FOLDER)]
-    return [replace(each, questions=sample(each.questions, QUESTIONS_PER_FOLDER)) for each in sets]
 
 
 def _folder(

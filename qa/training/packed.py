@@ -63,6 +63,7 @@ class Inputs:
     inside: Tensor
     inside_of: Tensor
     windows: Tensor
+    origins: Tensor
     places: Tensor
     right: Tensor
     none: Tensor
@@ -270,6 +271,20 @@ def reading_loss(logits: Tensor, inputs: Inputs) -> Tensor:
     return (starts + ends - chosen).mean()
 
 
+def leaving_loss(logits: Tensor, before: Tensor, inputs: Inputs, own: Tensor) -> Tensor:
+    """Mean over the questions of KL(before ‖ now) of where the answer starts and ends within the windows
+    `own`, (windows,), how high these stand above others left free; both logits are of shape (T, 2)."""
+    window = _windows_of(inputs)
+    kept = own[window]
+    window, n = window[kept], len(own)
+    total = logits.new_zeros(())
+    for at in (0, 1):
+        was, now = (each[inputs.inside[kept], at] for each in (before, logits))
+        was, now = (each - _logsumexp(each, window, n)[window] for each in (was, now))
+        total = total + (was.exp() * (was - now)).sum()
+    return total / inputs.questions
+
+
 def reranking_loss(logits: Tensor, inputs: Inputs) -> Tensor:
     """Mean over the questions of −log P(a right candidate is chosen), or none where none is right. The
     candidates of a question and "none of them", of score 0, share one softmax."""
@@ -320,6 +335,11 @@ def best_spans(
         scores = scores.masked_fill(overlapping, 2 * NOWHERE)
     best, first, last = (torch.stack(each, 1) for each in zip(*found, strict=True))
     return best, first, last
+
+
+def _windows_of(inputs: Inputs) -> Tensor:
+    """The window of each token of `inside`."""
+    return torch.searchsorted(inputs.windows[:, 0].contiguous(), inputs.inside, right=True) - 1
 
 
 def _relative(logits: Tensor, inputs: Inputs) -> Tensor:

@@ -1,6 +1,7 @@
 """Training, stage by stage: the warm-up, the reader, and the re-ranker of what readers find.
 
-The reader learns from all questions. The re-ranker learns from candidates that two other readers found,
+The reader learns from all questions, then from those of held-out folders, among the passages that retrieval
+brings there. The re-ranker learns from candidates that two other readers found,
 each in the half of the articles that it has not read: what a reader knows by heart teaches nothing. Each
 stage leaves one file or folder in the run's folder, and is skipped where that is there. A run that was
 killed goes on from its last checkpoint and ends with the same weights.
@@ -24,20 +25,25 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from qa.embedder import Embedder
 from qa.errors import QAError
+from qa.evaluation.squad import training_set
 from qa.minilm import arithmetic, word_embeddings
 from qa.reader.model import WEIGHTS
 from qa.reader.rerank import RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
+from qa.training import among, packed, packing
 from qa.training import material as texts
-from qa.training import packed, packing
 from qa.training.config import STAGES, Config, keep_config
+from qa.training.folders import held_out_folders, learned_from
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
 from qa.training.packing import Batch, GroupOf
 
 RISING = 0.04  # share of the steps
+FALLING_AMONG = 0.5
+KEPT = 0.7  # of what the reader learns among retrieved passages
 CLIP = 1.0
 WEIGHT_DECAY = 0.01
 BETAS = (0.9, 0.98)
@@ -53,6 +59,7 @@ Loss = Callable[[Inputs], Tensor]
 _NEEDS = {
     "warm-up": ("material",),
     "reader": ("material", "warm-up"),
+    "among": ("reader",),
     "candidates": ("material", "warm-up"),
     "labels": ("material", "candidates"),
     "reranker": ("material", "warm-up", "labels"),
@@ -128,15 +135,21 @@ class Run:
         return Encoder(weights, self.words, token_types).to(self.device)
 
     def batches(
-        self, pool: Numbers, group_of: GroupOf, seed: int, masked: float = 0.0, epochs: int | None = None
+        self,
+        pool: Numbers,
+        group_of: GroupOf,
+        seed: int,
+        masked: float = 0.0,
+        epochs: int | None = None,
+        rows: int = 0,
     ) -> Iterator[Batch]:
-        """As `packing.stream` makes them, in as many processes as the settings have."""
+        """As `packing.stream` makes them, in as many processes and, by default, rows as the settings have."""
         if not len(pool):
             raise QAError(
                 "There is nothing to learn from; name the folder of the data sets: QA_DATA=DIR qa …"
             )
         make = partial(
-            packing.stream, pool, group_of, self.config.rows, self.config.seed + seed, masked, epochs
+            packing.stream, pool, group_of, rows or self.config.rows, self.config.seed + seed, masked, epochs
         )
         if not self.config.workers:
             return make()
@@ -176,8 +189,34 @@ def _warm_up(run: Run) -> None:
 
 def _reader(run: Run) -> None:
     encoder = _read(run, "reader", run.material.learned_from, run.config.reader_steps, 2)
-    _write_weights(encoder, run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
+    _write_between(encoder, run.leaves("reader"))
     run.checkpoint("reader").unlink(missing_ok=True)
+
+
+def _among(run: Run) -> None:
+    """The reader goes on with the questions of held-out folders, beside what retrieval brings there, each
+    read once. What is kept lies between what it was and what it became (WiSE-FT; Wortsman et al., CVPR 2022).
+    """
+    config, start = run.config, read_tensors(run.leaves("reader"))
+    encoder, before = run.encoder(start), run.encoder(start).eval()
+    folders = learned_from(held_out_folders([training_set(texts.SQUAD)]))
+    asked = list(among.retrieved(folders[:1] if config.limit else folders, Embedder(), config.limit))
+    pool = np.arange(len(asked), dtype=np.int32)
+    batches = partial(run.batches, pool, among.reading(asked), 9, epochs=1, rows=config.among_rows)
+
+    def loss(inputs: Inputs) -> Tensor:
+        logits = encoder.logits(encoder(inputs, config.dropout))
+        with torch.no_grad():
+            was = before.logits(before(inputs))
+        own = inputs.origins[:, 1] == among.OWN
+        return packed.reading_loss(logits, inputs) + packed.leaving_loss(logits, was, inputs, own)
+
+    steps = sum(1 for _ in batches())
+    fit(run, "among", encoder, batches(), steps, config.among_rate, loss, falling=FALLING_AMONG)
+    became = encoder.state()
+    between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in before.state().items()}
+    _write_weights(run.encoder(between), run.leaves("among"), WEIGHTS, ("config.json", *_TOKENIZER))
+    run.checkpoint("among").unlink(missing_ok=True)
 
 
 def _candidates(run: Run) -> None:
@@ -236,6 +275,7 @@ _STAGES: dict[str, Callable[[Run], None]] = {
     "material": _material,
     "warm-up": _warm_up,
     "reader": _reader,
+    "among": _among,
     "candidates": _candidates,
     "labels": _labels,
     "reranker": _reranker,
@@ -285,10 +325,18 @@ def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str
 
 
 def fit(
-    run: Run, name: str, model: nn.Module, batches: Iterator[Batch], steps: int, peak: float, loss_of: Loss
+    run: Run,
+    name: str,
+    model: nn.Module,
+    batches: Iterator[Batch],
+    steps: int,
+    peak: float,
+    loss_of: Loss,
+    falling: float = 1 - RISING,
 ) -> None:
     """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
-    matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
+    matrices decayed, the rate rising to `peak` and, over the share `falling` of the steps, falling to
+    nothing, gradients clipped.
 
     What is done already is taken from the checkpoint of this name; the batches of those steps are skipped.
     """
@@ -304,7 +352,7 @@ def fit(
     began, tokens = time.monotonic(), 0
     for step, batch in enumerate(islice(batches, done, steps), start=done):
         for group in optimizer.param_groups:
-            group["lr"] = peak * rate(step, steps)
+            group["lr"] = peak * rate(step, steps, falling)
         loss = loss_of(Inputs.of(batch, run.device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -319,10 +367,10 @@ def fit(
     model.eval()
 
 
-def rate(step: int, steps: int) -> float:
+def rate(step: int, steps: int, falling: float = 1 - RISING) -> float:
     """The share of the peak rate at this step, counted from 0."""
     done = step / steps
-    return min(done / RISING + 0.01, (1 - done) / (1 - RISING), 1.0)
+    return min(done / RISING + 0.01, (1 - done) / falling, 1.0)
 
 
 def _keep(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, device: str) -> None:
