@@ -88,14 +88,14 @@ class QA:
         self,
         question: str,
         *,
-        history: Sequence[tuple[str, str]] = (),
+        history: Sequence[tuple[str, str | None]] = (),
         k: int = PASSAGES_READ,
         documents: Collection[str] | None = None,
         min_confidence: float | None = None,
     ) -> Answer:
         """The exact words that answer the question, with their places; or why there are none.
 
-        `history` holds the earlier turns as (question, answer), oldest first. `k` passages are read.
+        `history` holds the earlier turns as (question, `Answer.text`), oldest first. `k` passages are read.
         `documents` restricts the answer to these ids. `min_confidence`, 0 to 1, replaces the default
         threshold (`QA.min_confidence`). Raises `BadQuestion`.
         """
@@ -103,7 +103,7 @@ class QA:
         begin = perf_counter()
         wanted, asked_as = kinds.wanted(question), question
         if wanted.leans(question):
-            asked_as = self.resolver.resolve(question, history)
+            asked_as = self.resolver.resolve(question, [(asked, told or "") for asked, told in history])
             wanted = kinds.wanted(asked_as)
         if wanted.kind != "overview" and kinds.says_nothing(asked_as):
             wanted = kinds.Wanted("talk")
@@ -403,7 +403,7 @@ def open_default(index: str | Path = INDEX, progress: Callable[[Progress], None]
 def ask(
     question: str,
     *,
-    history: Sequence[tuple[str, str]] = (),
+    history: Sequence[tuple[str, str | None]] = (),
     k: int = PASSAGES_READ,
     documents: Collection[str] | None = None,
     min_confidence: float | None = None,

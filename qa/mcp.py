@@ -115,14 +115,14 @@ def build_server(qa: QA) -> MCPServer[Any]:
 
     async def ask(
         question: str,
-        history: list[tuple[str, str]] | None = None,
+        history: list[tuple[str, str | None]] | None = None,
         documents: list[str] | None = None,
         min_confidence: float | None = None,
     ) -> Asked:
         """The exact words of the documents that answer a question, with their places; or a no-answer.
 
-        `history` holds earlier turns as [question, answer], oldest first. `documents` restricts the answer
-        to these ids. Below `min_confidence`, 0 to 1, the documents are taken not to say.
+        `history` holds earlier turns as [question, answer or null], oldest first. `documents` restricts the
+        answer to these ids. Below `min_confidence`, 0 to 1, the documents are taken not to say.
         """
         return await told(
             lambda: _asked(

@@ -118,6 +118,21 @@ def test_a_follow_up_is_asked_as_a_question_that_stands_alone(seeds_qa: QA) -> N
     assert "five vessels" in answer.citations[0].sentence
 
 
+def test_a_turn_that_was_not_answered_is_given_back_as_it_came(seeds_qa: QA) -> None:
+    first = seeds_qa.ask("What is the budget of Frontex?")
+    assert first.text is None
+    for question in (
+        "Where does it send local coastguards?",
+        "And who heads it?",
+        "How many people work there?",
+    ):
+        asked = [
+            seeds_qa.ask(question, history=[("What is the budget of Frontex?", told)]).asked_as
+            for told in (first.text, "")
+        ]
+        assert asked[0] == asked[1] != question
+
+
 def test_an_answer_comes_only_from_the_chosen_documents(seeds_qa: QA) -> None:
     chosen = "004_fb77aa828332d5c3.txt"
     answer = seeds_qa.ask("Who is NATO's secretary general?", documents=[chosen])

@@ -105,6 +105,13 @@ def test_no_answer_runs_from_one_paragraph_into_the_next(between: str) -> None:
     assert spans[0].score == 5  # of the two words that would make 10 together, the one or the other
 
 
+def test_no_answer_runs_into_or_out_of_a_heading() -> None:
+    text = "The motion fell.\n## Crane\nFive voted for it."
+    for first, last in ((2, 4), (4, 5), (3, 5)):
+        spans = window_spans(of_words(text, first, last))
+        assert not any("\n" in text[span.start : span.end] for span in spans)
+
+
 def test_an_answer_may_run_over_the_end_of_a_line() -> None:
     text = "It was called off by the\nharbour master"
     best = window_spans(of_words(text, 5, 7))[0]

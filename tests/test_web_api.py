@@ -183,7 +183,11 @@ def test_the_openapi_description_is_valid_and_says_what_must_be_given(url: str, 
     ask = begun["ask"]["requestBody"]["content"]["application/json"]["schema"]
     assert (ask["required"], ask["properties"]["k"]) == (["question"], {"type": "integer", "default": 8})
     assert begun["ask"]["summary"].endswith("or why there are none.")
-    for body in ({"question": QUESTION, "history": None}, {"question": QUESTION, "k": 2, "documents": []}):
+    for body in (
+        {"question": QUESTION, "history": None},
+        {"question": QUESTION, "history": [["Who sank it?", None]]},
+        {"question": QUESTION, "k": 2, "documents": []},
+    ):
         jsonschema.validate(body, ask)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"k": 2}, ask)

@@ -85,13 +85,14 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
     return spans
 
 
-_BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
+# "## A heading" is a paragraph of its own.
+_PARAGRAPH_ENDS = re.compile(r"\n\s*\n|\n(?=#{1,6} )|^#{1,6} .*\n", re.MULTILINE)
 _CLOSING = re.compile(r"[\"'”’»](?!\S)")
 
 
 def _paragraphs(window: Window) -> NDArray[np.int64]:
     """The number of each token's paragraph, shape (context tokens,)."""
-    ends = [found.start() for found in _BETWEEN_PARAGRAPHS.finditer(window.text)]
+    ends = [found.end() - 1 for found in _PARAGRAPH_ENDS.finditer(window.text)]
     return np.searchsorted(np.asarray(ends, dtype=np.int64), window.offsets[:, 0])
 
 

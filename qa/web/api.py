@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 import gradio as gr
@@ -40,14 +41,14 @@ def add_endpoints(opening: Opening, answering: Semaphore, read_only: bool = Fals
 
     async def ask(
         question: str,
-        history: list[list[str]] | None = None,
+        history: list[list[str | None]] | None = None,
         k: int = 8,
         documents: list[str] | None = None,
         min_confidence: float | None = None,
     ) -> dict[str, Any]:
         """The exact words of the documents that answer a question, with their places; or why there are none.
 
-        `history` holds the earlier turns as [question, answer] pairs, oldest first. `k` passages are
+        `history` holds the earlier turns as [question, answer or null], oldest first. `k` passages are
         read. `documents` restricts the answer to these ids. Below `min_confidence`, 0 to 1, the answer
         is "the documents do not say".
         """
@@ -235,10 +236,11 @@ def _texts(name: str, value: Any) -> list[str] | None:
     return value
 
 
-def _pairs(history: Any) -> list[tuple[str, str]]:
+def _pairs(history: Any) -> list[tuple[str, str | None]]:
     match history or []:
         case [*pairs] if all(
-            isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs
+            isinstance(pair, list) and list(map(type, pair)) in ([str, str], [str, NoneType])
+            for pair in pairs
         ):
             return [(question, answer) for question, answer in pairs]
     raise BadQuestion(
