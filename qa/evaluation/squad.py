@@ -47,8 +47,9 @@ def training_set(name: str) -> Path:
 
 
 def held_out(articles: Iterable[str]) -> list[str]:
-    """The tenth of a set's articles that no reader is trained on, for development and calibration: the
-    same ones for everybody, in a fixed order (SHA-256 of the title)."""
+    """The tenth of a set's articles that is for development and calibration, but for those in which the
+    reader goes on learning (`together`): the same ones for everybody, in a fixed order (SHA-256 of the
+    title)."""
     order = sorted(set(articles), key=lambda title: sha256(title.encode()).hexdigest())
     return order[: math.ceil(HELD_OUT * len(order))]
 
