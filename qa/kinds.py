@@ -173,7 +173,7 @@ _PLURAL = (
 )
 _NUMBER = (
     r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty"
-    r"|\d{1,2})"
+    r"|\d+)"
 )
 _OF_WHICH = (
     r"(?:(?:in|from|to|at|with|by|for|of|on|over|under|about|against|among|between|through|into|out of) )?"
@@ -188,7 +188,7 @@ _LIST = re.compile(
     rf"(?:{_AUXILIARY}|\w+ed|{IRREGULAR_PASTS}|spoke|heard|kept|stood|sat|ran|bought|drew"
     rf"|flew|drove|fought|bore|felt|cut|hit|shut|take|belong|live|make|come|leave|speak|stand|go|keep"
     rf"|want|form|avoid|report|remain|sit|work|appear|turn|support|oppose|run|own|face|need|say) .+"
-    rf"|{_OF_WHICH} (?:other )?{_NUMBER} (?!per\b).+"
+    rf"|{_OF_WHICH} (?:other )?(?!\d{{3}}){_NUMBER} (?!per\b).+"
     rf"|which of (?:the|these|those) (?!{_NUMBER}\b)(?:[\w'-]+ )?(?:{_PLURAL}) .+"
     rf"|(?:what|who|which) (?:all )?(?:are|were) the [\w'-]+(?: [\w'-]+)*|who (?:all|else|have) .+"
     r"|who (?:attended|took part in|was present at|participated in) .+"

@@ -33,6 +33,7 @@ def test_nearly_every_question_is_taken_for_what_it_asks(kept_aside: bool) -> No
         ("Which clergymen took part?", "list"),
         ("Which five island states form the pact?", "list"),
         ("Which two of its bridges has Zambeta closed?", "list"),
+        ("Which 150 ships sank?", "list"),
         ("Over which subjects did the two presidents talk?", "list"),
         ("Who have acted as mediators?", "list"),
         ("Which minister told reporters about the exercise?", "fact"),

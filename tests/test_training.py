@@ -26,7 +26,7 @@ from qa.embedder import Embedder
 from qa.errors import BadQuestion, QAError
 from qa.evaluation.metrics import says
 from qa.evaluation.questions import QuestionSet
-from qa.evaluation.squad import ReadingQuestion, divide, read_set
+from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set
 from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
@@ -36,7 +36,7 @@ from qa.training import among, packed, packing
 from qa.training.among import Among
 from qa.training.cloze import cloze_questions
 from qa.training.config import STAGES, Config, keep_config, read_config
-from qa.training.folders import Folder, calibrated, learned_from
+from qa.training.folders import Folder, of_set
 from qa.training.material import NEWS, SQUAD, Labels, Material, Texts, labels, make_material, token_range
 from qa.training.nearest import nearest_passages
 from qa.training.noise import MOST_HINTS, hinted, noisy
@@ -134,7 +134,7 @@ def among_ships() -> list[Among]:
         asked(SHIPS[1], "Who was the master of the Heron?", "Olaf Brandt"),
         asked(TEXT, "Why did the mill burn?", None),
     )
-    folder = Folder("ships", documents, questions, QuestionSet((), documents))
+    folder = Folder("ships", True, documents, questions, QuestionSet((), documents))
     return list(among.retrieved([folder], Embedder()))
 
 
@@ -164,10 +164,16 @@ def test_a_question_is_read_with_its_passage_or_now_and_then_without_and_with_th
     assert all(group(2, random)[-1].origin[1] == among.OWN for _ in range(20))  # it has no answer anyway
 
 
-def test_where_the_calibration_asks_nothing_was_learned() -> None:
-    found = [Folder(str(i), {}, (), QuestionSet((), {})) for i in range(30)]
-    parts = [{folder.source for folder in part} for part in (calibrated(found), learned_from(found))]
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 30
+def test_where_the_calibration_asks_nothing_was_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.evaluation.squad.PARAGRAPHS_TOGETHER", 4)
+    path = squad(tmp_path / "set.json.gz", articles=60)
+    found = [(folder.learned, {question.article for question in folder.questions}) for folder in of_set(path)]
+    assert [learned for learned, _ in found] == [False, True, False]
+    parts = [set().union(*(about for there, about in found if there is learned)) for learned in (False, True)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 6
+    assert {question.article for question in never_read(read_set(path))} == parts[0]
 
 
 # The sets

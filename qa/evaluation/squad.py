@@ -48,8 +48,7 @@ def training_set(name: str) -> Path:
 
 def held_out(articles: Iterable[str]) -> list[str]:
     """The tenth of a set's articles that is for development and calibration, but for those in which the
-    reader goes on learning (`together`): the same ones for everybody, in a fixed order (SHA-256 of the
-    title)."""
+    reader goes on learning: the same ones for everybody, in a fixed order (SHA-256 of the title)."""
     order = sorted(set(articles), key=lambda title: sha256(title.encode()).hexdigest())
     return order[: math.ceil(HELD_OUT * len(order))]
 
@@ -86,9 +85,14 @@ def divide(questions: Sequence[ReadingQuestion]) -> tuple[list[ReadingQuestion],
     return train, [question for question in questions if question.article in aside]
 
 
+def goes_on_learning(folder: int) -> bool:
+    """Whether the reader goes on learning in the folder of this number, counted from 0, of `together`."""
+    return folder % 2 == 1
+
+
 def together(paragraphs: Mapping[str, int]) -> list[list[str]]:
     """The held-out articles in folders of some 200 paragraphs, those left over in none; how many each of all
-    articles has is given. The reader goes on learning in every second folder, from the second on."""
+    articles has is given."""
     folders: list[list[str]] = []
     here: list[str] = []
     for article in held_out(paragraphs):
@@ -103,7 +107,8 @@ def never_read(questions: Sequence[ReadingQuestion]) -> list[ReadingQuestion]:
     """Those of the held-out articles in which the reader does not go on learning."""
     _, aside = divide(questions)
     paragraphs = Counter(article for article, _ in {(each.article, each.context) for each in questions})
-    read = {article for folder in together(paragraphs)[1::2] for article in folder}
+    folders = enumerate(together(paragraphs))
+    read = {article for number, folder in folders if goes_on_learning(number) for article in folder}
     return [question for question in aside if question.article not in read]
 
 

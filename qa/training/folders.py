@@ -21,7 +21,7 @@ from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation.questions import Question, QuestionSet, read_questions, sample, write_paragraphs
 from qa.evaluation.run import quote_right
-from qa.evaluation.squad import ReadingQuestion, divide, read_set, together
+from qa.evaluation.squad import ReadingQuestion, divide, goes_on_learning, read_set, together
 from qa.indexing import index_folder
 from qa.kinds import wanted
 from qa.reader import Reader
@@ -44,6 +44,7 @@ class Folder:
     the calibration asks them, where documents may be withheld."""
 
     source: str  # the set
+    learned: bool  # the reader goes on learning here, and the calibration asks nothing
     documents: Mapping[str, str]
     questions: tuple[ReadingQuestion, ...]
     asked: QuestionSet
@@ -103,32 +104,28 @@ def indexed(documents: Mapping[str, str], embedder: Embedder) -> Iterator[LocalS
 def held_out_folders(sets: Sequence[Path]) -> list[Folder]:
     """Those of sets in SQuAD's form, then those of the news. Raises `BadQuestion` where a file cannot be
     read."""
-    folders: list[Folder] = []
-    for path in sets:
-        found, (_, aside) = read_questions(path), divide(read_set(path))
-        for asked in of_articles(found):
-            here = set(map(article_of, asked.paragraphs))
-            documents = {id_: text for id_, text in found.paragraphs.items() if article_of(id_) in here}
-            questions = tuple(question for question in aside if question.article in here)
-            folders.append(Folder(path.name, documents, questions, asked))
+    return [*(folder for path in sets for folder in of_set(path)), *_of_news()]
+
+
+def of_set(path: Path) -> Iterator[Folder]:
+    """Those of one set. Raises `BadQuestion` where the file cannot be read."""
+    found, (_, aside) = read_questions(path), divide(read_set(path))
+    for number, asked in enumerate(of_articles(found)):
+        here = set(map(article_of, asked.paragraphs))
+        documents = {id_: text for id_, text in found.paragraphs.items() if article_of(id_) in here}
+        questions = tuple(question for question in aside if question.article in here)
+        yield Folder(path.name, goes_on_learning(number), documents, questions, asked)
+
+
+def _of_news() -> Iterator[Folder]:
     _, development = written.divide(written.reports())
-    for begin in range(0, len(development), REPORTS_PER_FOLDER):
+    for number, begin in enumerate(range(0, len(development), REPORTS_PER_FOLDER)):
         about = development[begin : begin + REPORTS_PER_FOLDER]
         documents = {f"{report.id}.txt": report.text for report in about}
         asked = written.question_set(about)
         asked = replace(asked, questions=sample(asked.questions, QUESTIONS_PER_FOLDER))
-        folders.append(Folder("news", documents, tuple(written.reading_questions(about)), asked))
-    return folders
-
-
-def calibrated(found: Sequence[Folder]) -> Sequence[Folder]:
-    """The folders in which the calibration asks."""
-    return found[::2]
-
-
-def learned_from(found: Sequence[Folder]) -> Sequence[Folder]:
-    """The folders in which the reader goes on learning."""
-    return found[1::2]
+        learned = not goes_on_learning(number)  # these alternate with those of SQuAD, which are nine
+        yield Folder("news", learned, documents, tuple(written.reading_questions(about)), asked)
 
 
 def of_articles(found: QuestionSet) -> list[QuestionSet]:

@@ -35,7 +35,7 @@ from qa.reader.weights import read_tensors, write_tensors
 from qa.training import among, packed, packing
 from qa.training import material as texts
 from qa.training.config import STAGES, Config, keep_config
-from qa.training.folders import held_out_folders, learned_from
+from qa.training.folders import held_out_folders
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
@@ -199,7 +199,7 @@ def _among(run: Run) -> None:
     """
     config, start = run.config, read_tensors(run.leaves("reader"))
     encoder, before = run.encoder(start), run.encoder(start).eval()
-    folders = learned_from(held_out_folders([training_set(texts.SQUAD)]))
+    folders = [each for each in held_out_folders([training_set(texts.SQUAD)]) if each.learned]
     asked = list(among.retrieved(folders[:1] if config.limit else folders, Embedder(), config.limit))
     pool = np.arange(len(asked), dtype=np.int32)
     batches = partial(run.batches, pool, among.reading(asked), 9, epochs=1, rows=config.among_rows)
