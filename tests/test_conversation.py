@@ -68,6 +68,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
             "Who authorised them?",
             "Who authorised the patrols?",
         ),
+        (
+            [("When will the Sea Holly enter service?", "in March")],
+            "Who builds it?",
+            "Who builds the Sea Holly?",
+        ),
         (EMAIL, "And his nationality?", "And William Spindler's nationality?"),
         (
             [

@@ -45,6 +45,10 @@ PARTICIPLE = re.compile(
     re.IGNORECASE,
 )
 _VERB_WITH_OF = re.compile(r"warn|think|speak|hear|die|consist|complain|approve|dream|dispose")
+_WITH_BARE_OBJECT = re.compile(
+    r"take (?:place|part|office|effect|power|action|charge)|(?:enter|leave) service|(?:enter|take) office"
+    r"|set sail|join forces|hold talks|open fire|lose (?:money|power|control)|make (?:money|sense)"
+)
 _ADVERB = re.compile(
     r"\w+ly|\w+wide|first|later|longer|earlier|sooner|more|better|together|again|now|today|yesterday|worth|alone|away"
     r"|back|here",
@@ -194,7 +198,11 @@ class _Parser:
             self.auxiliary = ""
         elif self.auxiliary == "be" and self._word() != "of":
             self.auxiliary = ""
-        while last > first and _ADVERB.fullmatch(self.tokens[last - 1][0]):
+        while (
+            last > first
+            and self.tokens[last - 1][0].islower()
+            and _ADVERB.fullmatch(self.tokens[last - 1][0])
+        ):
             last -= 1
         return None if last == first else self.tokens[last - 1][1] + len(self._bare(last - 1))
 
@@ -213,7 +221,7 @@ class _Parser:
         if self._word() == "of" and low and not _VERB_WITH_OF.fullmatch(self.tokens[low[-1]][0]):
             low.pop()  # "the soldiers burn planks of …", "the price of …"
             article = article or not low
-        if [self.tokens[i][0] for i in low[-2:]] == ["take", "place"]:
+        if _WITH_BARE_OBJECT.fullmatch(" ".join(self.tokens[i][0] for i in low[-2:])):
             low.pop()
         return low[-1] if low and not (low[-1] == first and article) else None
 
