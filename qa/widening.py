@@ -23,7 +23,9 @@ _NAME = (
     r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?)"
 )
 _ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
-_BETWEEN_ITEMS = re.compile(r"\s*[,;]\s*(?:(?:and|or|along with|as well as)\s+)?|\s+(?:and|or|as well as)\s+")
+_MORE = "along with|as well as|but also"
+_GOES_ON = re.compile(rf",?\s+(?:{_MORE})\s+")
+_BETWEEN_ITEMS = re.compile(rf"\s*[,;]\s*(?:(?:and|or|{_MORE})\s+)?|\s+(?:and|or|{_MORE})\s+")
 
 _CLAUSE_BEGINS = re.compile(
     r"[;:—–“\"]\s*|(?<!\w)['‘](?=\w)|,\s+(?!and\b|or\b)|,\s+and\s+(?=(?-i:[A-Z]))|\s[-]\s"
@@ -42,15 +44,20 @@ _LONGEST_LEFT = 12  # words that a clause may begin before its span
 
 
 def enumeration(citation: Citation) -> Citation:
-    """The whole enumeration of names or numbers that the quote is a part of within its sentence; the
-    quote itself where it is in none."""
+    """The whole enumeration of names or numbers that the quote is a part of within its sentence, and what
+    "as well as" or "but also" adds; the quote itself where it is in none and nothing is added."""
     document = citation.document
     first, last = citation.sentence_range
     near = max(first, citation.start - _AROUND), min(last, citation.end + _AROUND)
+    start, end = citation.start, citation.end
     for found in _ENUMERATION.finditer(document.text, *near):
-        if found.start() <= citation.start and citation.end <= found.end():
-            return Citation(document, *found.span())
-    return citation
+        if found.start() <= start and end <= found.end():
+            start, end = found.span()
+            break
+    if added := _GOES_ON.match(document.text, end, near[1]):
+        ends = _CLAUSE_ENDS.search(document.text, added.end(), near[1])
+        end = ends.start() if ends else near[1]
+    return _trimmed(citation, start, end)
 
 
 def items(citation: Citation) -> tuple[Citation, ...]:

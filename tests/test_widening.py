@@ -42,6 +42,30 @@ def test_an_explanation_is_quoted_as_its_clause(text: str, quote: str, whole: st
     assert widening.clause(cited(text, quote)).quote == whole
 
 
+@pytest.mark.parametrize(
+    ("text", "quote", "whole"),
+    [
+        ("Ann Shaw, Lee Wood and Tom Reed came.", "Lee Wood", "Ann Shaw, Lee Wood and Tom Reed"),
+        (
+            "They spoke of fees but also the fury over the bridge, she said.",
+            "fees",
+            "fees but also the fury over the bridge",
+        ),
+        (
+            "Oslo and Bergen, as well as the old ports of the north.",
+            "Oslo",
+            "Oslo and Bergen, as well as the old ports of the north",
+        ),
+        ("They sell paint but not ropes.", "paint", "paint"),
+        ("They sell paint but also", "paint", "paint"),
+    ],
+)
+def test_a_list_is_quoted_as_its_enumeration_and_what_is_added_to_it(
+    text: str, quote: str, whole: str
+) -> None:
+    assert widening.enumeration(cited(text, quote)).quote == whole
+
+
 def test_what_decides_between_yes_and_no_is_a_sentence() -> None:
     assert (
         widening.sentence(cited("It rained. The pier is closed. Go home.", "closed")).quote
@@ -54,6 +78,7 @@ def test_what_decides_between_yes_and_no_is_a_sentence() -> None:
     [
         ("Tom Reed, Ann Shaw and Lee Wood", ["Tom Reed", "Ann Shaw", "Lee Wood"]),
         ("ropes, along with paint", ["ropes", "paint"]),
+        ("ropes but also paint", ["ropes", "paint"]),
         ("ropes and Ropes", []),
         ("the harbour", []),
     ],
