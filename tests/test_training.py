@@ -22,22 +22,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from qa.embedder import Embedder
 from qa.errors import BadQuestion, QAError
 from qa.evaluation.metrics import says
-from qa.evaluation.questions import QuestionSet
 from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set
 from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
 from qa.reader.rerank import MARKED, Place, mark
 from qa.reader.weights import WORDS, load
-from qa.training import among, packed, packing
-from qa.training.among import Among
+from qa.training import packed, packing
 from qa.training.cloze import cloze_questions
 from qa.training.config import STAGES, Config, keep_config, read_config
-from qa.training.folders import Folder, of_set
-from qa.training.material import NEWS, SQUAD, Labels, Material, Texts, labels, make_material, token_range
+from qa.training.folders import article_of, held_out_folders
+from qa.training.material import (
+    NEWS,
+    SETS,
+    SQUAD,
+    Labels,
+    Material,
+    Texts,
+    labels,
+    make_material,
+    read_texts,
+    token_range,
+)
 from qa.training.nearest import nearest_passages
 from qa.training.noise import MOST_HINTS, hinted, noisy
 from qa.training.packed import Encoder, Inputs
@@ -121,62 +129,37 @@ def said(tokens: Sequence[int]) -> str:
     return str(TOKENIZER.decode(list(tokens)))
 
 
-# Beside what retrieval brings
-
-
-@cache
-def among_ships() -> list[Among]:
-    """What is learned in a folder of three ships, of a mill and of six houses."""
-    houses = [f"House number {i} of Port Agnes has {i} windows and a cellar full of salt." for i in range(6)]
-    documents = {f"{i}.txt": text for i, text in enumerate((*SHIPS, TEXT, *houses))}
-    questions = (
-        asked(SHIPS[0], "Who was the master of the Tern?", "Ida Voss"),
-        asked(SHIPS[1], "Who was the master of the Heron?", "Olaf Brandt"),
-        asked(TEXT, "Why did the mill burn?", None),
-    )
-    folder = Folder("ships", True, documents, questions, QuestionSet((), documents))
-    return list(among.retrieved([folder], Embedder()))
-
-
-def test_what_a_question_is_read_beside_was_retrieved_and_tells_no_accepted_answer() -> None:
-    tern, heron, mill = among_ships()
-    assert [said(tern.own[first : last + 1]) for first, last in tern.places] == ["ida voss"]
-    assert not mill.places
-    for each, answer in ((tern, "ida voss"), (heron, "olaf brandt"), (mill, TEXT.lower())):
-        others = [said(tokens) for tokens in each.brought]
-        assert 1 <= len(others) <= among.BROUGHT
-        assert not any(answer in other for other in others)
-    assert any("heron" in said(tokens) for tokens in tern.brought)
-
-
-def test_a_question_is_read_with_its_passage_or_now_and_then_without_and_with_three_others() -> None:
-    group = among.reading(among_ships())
-    random = Random(1)
-    own = 0
-    for _ in range(400):
-        found = group(0, random)
-        others = [window for window in found if window.origin[1] == among.OTHER]
-        assert len(others) == among.BESIDE and not any(window.places for window in others)
-        own += len(found) > len(others)
-        if len(found) > len(others):
-            assert found[-1].origin[1] == among.OWN and found[-1].places
-    assert 1 - own / 400 == pytest.approx(among.WITHOUT_OWN, abs=0.05)
-    assert all(group(2, random)[-1].origin[1] == among.OWN for _ in range(20))  # it has no answer anyway
+# The sets
 
 
 def test_where_the_calibration_asks_nothing_was_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("QA_DATA", str(tmp_path))
     monkeypatch.setattr("qa.evaluation.squad.PARAGRAPHS_TOGETHER", 4)
-    path = squad(tmp_path / "set.json.gz", articles=60)
-    found = [(folder.learned, {question.article for question in folder.questions}) for folder in of_set(path)]
-    assert [learned for learned, _ in found] == [False, True, False]
-    parts = [set().union(*(about for there, about in found if there is learned)) for learned in (False, True)]
-    assert sum(map(len, parts)) == len(set.union(*parts)) == 6
-    assert {question.article for question in never_read(read_set(path))} == parts[0]
-
-
-# The sets
+    monkeypatch.setattr("qa.training.written.REPORTS_PER_FOLDER", 40)
+    for name in SETS:
+        squad(tmp_path / "train" / f"{name}.json.gz", articles=60)
+    texts = read_texts()
+    parts = [
+        {
+            q.article
+            for q, s, h in zip(texts.questions, texts.sources, texts.held_out, strict=True)
+            if h == held_out and s in (SQUAD, NEWS)
+        }
+        for held_out in (False, True)
+    ]
+    assert parts[0].isdisjoint(parts[1])
+    folders = held_out_folders([tmp_path / "train" / f"{SQUAD}.json.gz"])
+    assert [folder.source for folder in folders].count("news") > 2
+    assert [folder.source for folder in folders].count(f"{SQUAD}.json.gz") == 2
+    asked_about = {
+        article_of(id_).removesuffix(".txt") for folder in folders for id_ in folder.asked.paragraphs
+    }
+    assert asked_about == parts[1]
+    assert {
+        question.article for question in never_read(read_set(tmp_path / "train" / f"{SQUAD}.json.gz"))
+    } < parts[1]
 
 
 def test_held_out_articles_are_never_trained_on(tmp_path: Path) -> None:
@@ -411,6 +394,22 @@ def test_a_question_is_read_with_a_passage_that_does_not_answer_as_often_as_aske
     assert {len(group(1, Random(seed))) for seed in range(20)} == {1}
 
 
+def test_beside_several_passages_the_own_one_is_now_and_then_left_out() -> None:
+    found = material()
+    nearest = np.full((len(found.questions), 4), -1, np.int32)
+    nearest[:4] = 1, 2, 3, 4
+    group = packing.reading(found, 1.0, nearest, packing.SEVERAL)
+    own = 0
+    for seed in range(400):
+        read = group(0, Random(seed))
+        others = {window.origin[1] for window in read} - {int(found.passage[0])}
+        assert len(others) == packing.SEVERAL and others < {1, 2, 3, 4}
+        assert not any(window.places for window in read if window.origin[1] in others)
+        own += any(window.places for window in read)
+    assert 1 - own / 400 == pytest.approx(packing.WITHOUT_OWN, abs=0.05)
+    assert {len(group(3, Random(seed))) for seed in range(20)} == {1}  # it may be answered by another
+
+
 @given(st.integers(0, 2**32), st.floats(0.05, 1))
 @settings(max_examples=30, deadline=None)
 def test_hidden_words_are_never_those_of_an_answer(seed: int, share: float) -> None:
@@ -538,20 +537,22 @@ def test_the_loss_of_reading_is_that_of_a_softmax_over_all_windows_of_a_question
     assert float(packed.reading_loss(logits, inputs)) == pytest.approx(np.mean(losses), abs=1e-6)
 
 
-def test_leaving_what_was_read_before_costs_its_divergence_within_the_own_window_alone() -> None:
+def test_the_loss_of_what_another_reader_tells_is_the_cross_entropy_over_all_windows_and_one_null() -> None:
     batch, inputs = of_windows([[window(20, 0), window(30, 1)], [window(25, 2)]])
-    own = inputs.origins[:, 0] == 1
-    assert own.tolist().count(True) == 1
-    before, now = (torch.from_numpy(np.random.default_rng(s).normal(size=(2 * ROW, 2)) * 3) for s in (1, 2))
-    (which,) = torch.nonzero(own).flatten().tolist()
-    _, first, length, _ = batch.windows[which].tolist()
-    body = slice(first, first + length)
-    was, is_ = (torch.log_softmax(each[body], 0) for each in (before, now))
-    expected = float((was.exp() * (was - is_)).sum()) / 2  # questions
-    assert float(packed.leaving_loss(now, before, inputs, own)) == pytest.approx(expected, abs=1e-6)
-    higher = before.clone()
-    higher[body] += 5  # it may stand above other windows as it likes
-    assert float(packed.leaving_loss(higher, before, inputs, own)) == pytest.approx(0, abs=1e-6)
+    now, told = (torch.from_numpy(np.random.default_rng(s).normal(size=(2 * ROW, 2)) * 3) for s in (1, 2))
+    losses = []
+    for question in (0, 1):
+        for side in (0, 1):
+            options: list[list[float]] = []
+            for logits in (now, told):
+                gaps = [0.0]
+                for at, first, length, of in batch.windows.tolist():
+                    if of == question:
+                        gaps += (logits[first : first + length, side] - logits[at, side]).tolist()
+                whole = logsumexp(gaps)
+                options.append([gap - whole for gap in gaps])
+            losses.append(-sum(math.exp(was) * is_ for is_, was in zip(*options, strict=True)))
+    assert float(packed.taught_loss(now, told, inputs)) == pytest.approx(sum(losses) / 2, abs=1e-6)
 
 
 def test_the_loss_of_the_reranker_is_that_of_choosing_a_right_candidate_or_none_where_none_is() -> None:
@@ -622,7 +623,7 @@ def test_the_shipped_settings_are_the_ones_that_are_documented() -> None:
         ("rate = -1.0", r"rate is -1\.0; expected a number, 0 or more; edit "),
         ("rows = 2", r"rows are 2 .*; expected 8 rows"),
         ("reader_steps = 0", r"smallest number of steps is 0; expected .* 1 step"),
-        ("negatives = 60", r"more than 1; expected dropout, masked, negatives of 0 to 1"),
+        ("negatives = 60", r"more than 1; expected dropout, masked, negatives, taught of 0 to 1"),
         ("rows =", r"is not a training configuration"),
     ],
 )
@@ -674,11 +675,6 @@ def test_the_rate_rises_for_a_while_and_falls_to_nothing() -> None:
     assert 0 < rates[-1] < 0.002
 
 
-def test_the_rate_may_stay_level_before_it_falls() -> None:
-    assert {rate(step, 100, falling=0.5) for step in range(5, 51)} == {1}
-    assert rate(75, 100, falling=0.5) == 0.5
-
-
 def test_the_stream_of_batches_is_the_same_whenever_it_is_asked_for_and_has_all_questions() -> None:
     found = material()
     first, again, other = (
@@ -699,18 +695,12 @@ def test_the_stream_of_batches_is_the_same_whenever_it_is_asked_for_and_has_all_
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_path: Path) -> None:
-    for name in (
-        SQUAD,
-        "squadshifts_amazon_reviews",
-        "squadshifts_reddit",
-        "qed_nq_train",
-        "fairytaleqa_train",
-    ):
+    for name in SETS:
         squad(tmp_path / "train" / f"{name}.json.gz")
     config = tmp_path / "c.toml"
     config.write_text(
-        "warm_up_steps = 2\nreader_steps = 4\nhalf_steps = 1\nreranker_steps = 3\nrows = 8\nworkers = 0\n"
-        "among_rows = 8\ncandidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
+        "warm_up_steps = 2\ntaught_steps = 4\nreader_steps = 2\nhalf_steps = 1\nreranker_steps = 3\n"
+        "rows = 8\nworkers = 0\ncandidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
     )
 
     def start(out: str, *options: str) -> subprocess.Popen[bytes]:
@@ -723,7 +713,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_pat
     assert start("whole").wait() == 0
     assert start("killed", "--stage", "material", "--stage", "warm-up").wait() == 0
     killed = start("killed")
-    while not (tmp_path / "killed" / "among.checkpoint").exists():
+    while not (tmp_path / "killed" / "taught.checkpoint").exists():
         assert killed.poll() is None
         time.sleep(0.005)
     killed.send_signal(signal.SIGKILL)

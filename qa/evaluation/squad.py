@@ -47,8 +47,8 @@ def training_set(name: str) -> Path:
 
 
 def held_out(articles: Iterable[str]) -> list[str]:
-    """The tenth of a set's articles that is for development and calibration, but for those in which the
-    reader goes on learning: the same ones for everybody, in a fixed order (SHA-256 of the title)."""
+    """The tenth of a set's articles that is for development and calibration, but for those of the folders
+    that the reader learns from: the same ones for everybody, in a fixed order (SHA-256 of the title)."""
     order = sorted(set(articles), key=lambda title: sha256(title.encode()).hexdigest())
     return order[: math.ceil(HELD_OUT * len(order))]
 
@@ -85,8 +85,8 @@ def divide(questions: Sequence[ReadingQuestion]) -> tuple[list[ReadingQuestion],
     return train, [question for question in questions if question.article in aside]
 
 
-def goes_on_learning(folder: int) -> bool:
-    """Whether the reader goes on learning in the folder of this number, counted from 0, of `together`."""
+def learned(folder: int) -> bool:
+    """Whether the reader learns from the folder of this number, counted from 0, of `together`."""
     return folder % 2 == 1
 
 
@@ -104,11 +104,11 @@ def together(paragraphs: Mapping[str, int]) -> list[list[str]]:
 
 
 def never_read(questions: Sequence[ReadingQuestion]) -> list[ReadingQuestion]:
-    """Those of the held-out articles in which the reader does not go on learning."""
+    """Those of the held-out articles that the reader does not learn from."""
     _, aside = divide(questions)
     paragraphs = Counter(article for article, _ in {(each.article, each.context) for each in questions})
     folders = enumerate(together(paragraphs))
-    read = {article for number, folder in folders if goes_on_learning(number) for article in folder}
+    read = {article for number, folder in folders if learned(number) for article in folder}
     return [question for question in aside if question.article not in read]
 
 

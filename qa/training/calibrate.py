@@ -53,7 +53,7 @@ def calibrate(
 
     Raises `BadQuestion` where a file cannot be read. Needs scipy (extra: qa[fit]).
     """
-    asked = [folder for folder in folders.held_out_folders(sets) if not folder.learned]
+    asked = folders.held_out_folders(sets)
     embedder, reader = Embedder(), Reader()
     reranker = Reranker()
     examples: list[Example] = []

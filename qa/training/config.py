@@ -12,8 +12,9 @@ from qa.errors import QAError
 STAGES = {
     "material": "material.npz.xz",
     "warm-up": "warm.safetensors",
-    "reader": "read.safetensors",
-    "among": "reader",
+    "halves": "half-1.safetensors",
+    "taught": "taught.safetensors",
+    "reader": "reader",
     "candidates": "candidates.npz",
     "labels": "labels.npz",
     "reranker": "reranker",
@@ -26,21 +27,22 @@ LEAST_ROWS = 8  # of a batch: the windows of four long passages, side by side
 class Config:
     """One run. Steps are batches; the defaults are those of the shipped weights."""
 
-    warm_up_steps: int = 3_619
-    reader_steps: int = 7_405
-    half_steps: int = 1_780  # of each of the two readers that find candidates
-    reranker_steps: int = 7_500
-    rows: int = 64  # of 512 tokens in a batch
-    warm_up_rate: float = 5e-4
-    rate: float = 2.5e-4
-    among_rows: int = 20  # of a batch, where the reader goes on among retrieved passages
-    among_rate: float = 8e-5
+    warm_up_steps: int = 1_451
+    half_steps: int = 978  # of each of the two readers of one half
+    taught_steps: int = 2_840
+    reader_steps: int = 3_228
+    reranker_steps: int = 3_750
+    rows: int = 128  # of 512 tokens in a batch
+    warm_up_rate: float = 6e-4
+    rate: float = 3.5e-4
+    last_rate: float = 2.2e-4  # of the reader after it was taught
     dropout: float = 0.1  # of the hidden states
     masked: float = 0.12  # share of a passage's words in the warm-up
-    negatives: float = 0.6  # share of the questions that are read with a passage that does not answer too
+    negatives: float = 0.6  # share of the questions that are read beside another passage too, at first
+    taught: float = 0.5  # share of the loss that follows the reader that has not read the question
     candidate_questions: int = 90_000  # of each half
     seed: int = 7
-    workers: int = 12  # processes that pack batches; 0: the one that trains
+    workers: int = 4  # processes that pack batches; 0: the one that trains
     checkpoint_steps: int = 500
     limit: int = 0  # questions of each set; 0: all
 
@@ -61,16 +63,15 @@ def read_config(path: Path) -> Config:
             number = "a number" if kinds[name] is float else "a whole number"
             raise QAError(f"{path}: {name} is {value!r}; expected {number}, 0 or more; {mend}")
     config = Config(**given)
-    steps = (config.warm_up_steps, config.reader_steps, config.half_steps, config.reranker_steps)
-    rows = min(config.rows, config.among_rows)
-    if min(*steps, config.checkpoint_steps, config.candidate_questions) < 1 or rows < LEAST_ROWS:
+    steps = [value for name, value in asdict(config).items() if name.endswith("_steps")]
+    if min(*steps, config.candidate_questions) < 1 or config.rows < LEAST_ROWS:
         raise QAError(
-            f"{path}: rows are {rows} and the smallest number of steps is {min(steps)}; expected "
+            f"{path}: rows are {config.rows} and the smallest number of steps is {min(steps)}; expected "
             f"{LEAST_ROWS} rows, 1 step, 1 checkpoint step and 1 candidate question at least; {mend}"
         )
-    if max(config.dropout, config.masked, config.negatives) > 1:
+    if max(config.dropout, config.masked, config.negatives, config.taught) > 1:
         raise QAError(
-            f"{path}: a share is more than 1; expected dropout, masked, negatives of 0 to 1; {mend}"
+            f"{path}: a share is more than 1; expected dropout, masked, negatives, taught of 0 to 1; {mend}"
         )
     return config
 

@@ -1,10 +1,9 @@
 """Folders of documents with questions to ask of them end to end, as the product meets them.
 
 The documents are paragraphs of SQuAD's articles, or news reports of our own, all of them held out of what
-the reader learns from at first. In every second folder the calibration asks; in the others the reader
-goes on learning. Of the questions that are asked, some have no answer in their folder: they were written
-to look answerable (Rajpurkar et al. 2018), or the paragraph that answers is withheld, or they are about
-another folder's articles.
+the reader learns from. Of the questions that are asked, some have no answer in their folder: they were
+written to look answerable (Rajpurkar et al. 2018), or the paragraph that answers is withheld, or they are
+about another folder's articles.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from qa.embedder import Embedder
 from qa.engine import PASSAGES_READ
 from qa.evaluation.questions import Question, QuestionSet, read_questions, sample, write_paragraphs
 from qa.evaluation.run import quote_right
-from qa.evaluation.squad import ReadingQuestion, divide, goes_on_learning, read_set, together
+from qa.evaluation.squad import learned, together
 from qa.indexing import index_folder
 from qa.kinds import wanted
 from qa.reader import Reader
@@ -31,7 +30,6 @@ from qa.training import written
 from qa.types import Citation, Document, Hit, Span
 from qa.widening import WIDER
 
-REPORTS_PER_FOLDER = 20
 QUESTIONS_PER_FOLDER = 320
 SHARE_ANSWERABLE = 0.6
 SHARE_WITHHELD = 0.1  # of a folder's paragraphs
@@ -40,13 +38,9 @@ SEED = 13
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Documents by their ids; all questions about them, each with its passage; and some of these questions as
-    the calibration asks them, where documents may be withheld."""
+    """Documents and questions of a set."""
 
-    source: str  # the set
-    learned: bool  # the reader goes on learning here, and the calibration asks nothing
-    documents: Mapping[str, str]
-    questions: tuple[ReadingQuestion, ...]
+    source: str
     asked: QuestionSet
 
 
@@ -109,23 +103,17 @@ def held_out_folders(sets: Sequence[Path]) -> list[Folder]:
 
 def of_set(path: Path) -> Iterator[Folder]:
     """Those of one set. Raises `BadQuestion` where the file cannot be read."""
-    found, (_, aside) = read_questions(path), divide(read_set(path))
-    for number, asked in enumerate(of_articles(found)):
-        here = set(map(article_of, asked.paragraphs))
-        documents = {id_: text for id_, text in found.paragraphs.items() if article_of(id_) in here}
-        questions = tuple(question for question in aside if question.article in here)
-        yield Folder(path.name, goes_on_learning(number), documents, questions, asked)
+    for number, asked in enumerate(of_articles(read_questions(path))):
+        if not learned(number):
+            yield Folder(path.name, asked)
 
 
 def _of_news() -> Iterator[Folder]:
     _, development = written.divide(written.reports())
-    for number, begin in enumerate(range(0, len(development), REPORTS_PER_FOLDER)):
-        about = development[begin : begin + REPORTS_PER_FOLDER]
-        documents = {f"{report.id}.txt": report.text for report in about}
-        asked = written.question_set(about)
-        asked = replace(asked, questions=sample(asked.questions, QUESTIONS_PER_FOLDER))
-        learned = not goes_on_learning(number)  # these alternate with those of SQuAD, which are nine
-        yield Folder("news", learned, documents, tuple(written.reading_questions(about)), asked)
+    unread = written.never_read(development)
+    for begin in range(0, len(unread), written.REPORTS_PER_FOLDER):
+        asked = written.question_set(unread[begin : begin + written.REPORTS_PER_FOLDER])
+        yield Folder("news", replace(asked, questions=sample(asked.questions, QUESTIONS_PER_FOLDER)))
 
 
 def of_articles(found: QuestionSet) -> list[QuestionSet]:

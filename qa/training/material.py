@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from qa.errors import QAError
 from qa.evaluation.metrics import says
 from qa.evaluation.questions import sample
-from qa.evaluation.squad import ReadingQuestion, divide, read_set, training_set
+from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set, training_set
 from qa.reader.model import STRIDE_TOKENS, WEIGHTS, tokenizer_of
 from qa.reader.rerank import TITLE_TOKENS
 from qa.training import written
 from qa.training.cloze import PASSAGES_TOGETHER, Cloze, cloze_questions
-from qa.training.folders import REPORTS_PER_FOLDER
 from qa.training.noise import hinted, noisy
 from qa.types import Range
 
@@ -208,15 +207,20 @@ def read_texts(limit: int = 0) -> Texts:
         found = read_set(training_set(name))
         if name == SQUAD:
             train, aside = divide(found)
+            unread = never_read(found)
+            unread_texts = {question.context for question in unread}
+            train += [question for question in aside if question.context not in unread_texts]
             texts.add(sample(train, most), name)
-            texts.add(sample(aside, most), name, held_out=True)
+            texts.add(sample(unread, most), name, held_out=True)
             texts.add(sample(written.reworded(train), most), REWORDED)
         else:
             texts.add(sample(found, most), name)
     every = written.reports()
     for number, report in enumerate(every):
         texts.reports[report.id] = number, report.text.strip().split("\n", 1)[0]
-    for reports, held_out in zip(written.divide(every), (False, True), strict=True):
+    aside_reports = {report.id for report in written.never_read(written.divide(every)[1])}
+    for held_out in (False, True):
+        reports = [report for report in every if (report.id in aside_reports) == held_out]
         asked = written.reading_questions(sample(reports, most))
         texts.add(sample(asked, most), NEWS, held_out)
     return texts
@@ -241,7 +245,7 @@ def make_material(texts: Texts) -> Material:
         half[at] = halves[of_article[source, name]]
         if source == NEWS:  # reports about one affair stand side by side
             report, titles[at] = texts.reports[name]
-            half[at] = report // REPORTS_PER_FOLDER % 2
+            half[at] = report // written.REPORTS_PER_FOLDER % 2
 
     clozes = list(_clozes(texts, number))
     sources = list(dict.fromkeys(texts.sources))

@@ -187,6 +187,13 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
+def _rows(matrix: Tensor, numbers: Tensor) -> Tensor:
+    """`matrix[numbers]` as a product, for the sake of its gradient: where thousands of tokens share a row, a
+    GPU would add them up one by one."""
+    one_hot = numbers[:, None] == torch.arange(len(matrix), device=numbers.device)
+    return one_hot.to(matrix.dtype) @ matrix
+
+
 def _embed(
     ids: Tensor,
     positions: Tensor,
@@ -198,7 +205,7 @@ def _embed(
     shift: Tensor,
     p: float,
 ) -> Tensor:
-    x = words[ids].float() + position[positions] + kind[types]
+    x = words[ids].float() + _rows(position, positions) + _rows(kind, types)
     return functional.dropout(_norm(x, scale, shift).to(words.dtype), p, p > 0)
 
 
@@ -261,27 +268,23 @@ def reading_loss(logits: Tensor, inputs: Inputs) -> Tensor:
     spans; one null option of score 0 stands for "none of them answers".
     """
     gaps = _relative(logits, inputs)
-    n = inputs.questions
-    zeros = gaps.new_zeros(n)
-    of = torch.cat([inputs.inside_of, torch.arange(n, device=gaps.device)])
-    starts, ends = (_logsumexp(torch.cat([gaps[inputs.inside, at], zeros]), of, n) for at in (0, 1))
+    starts, ends = _whole(gaps, inputs)
     first, last, question = inputs.places.unbind(1)
-    scores = torch.cat([gaps[first, 0] + gaps[last, 1], zeros[: len(inputs.none)]])
-    chosen = _logsumexp(scores, torch.cat([question, inputs.none]), n)
+    scores = torch.cat([gaps[first, 0] + gaps[last, 1], gaps.new_zeros(len(inputs.none))])
+    chosen = _logsumexp(scores, torch.cat([question, inputs.none]), inputs.questions)
     return (starts + ends - chosen).mean()
 
 
-def leaving_loss(logits: Tensor, before: Tensor, inputs: Inputs, own: Tensor) -> Tensor:
-    """Mean over the questions of KL(before ‖ now) of where the answer starts and ends within the windows
-    `own`, (windows,), how high these stand above others left free; both logits are of shape (T, 2)."""
-    window = _windows_of(inputs)
-    kept = own[window]
-    window, n = window[kept], len(own)
-    total = logits.new_zeros(())
-    for at in (0, 1):
-        was, now = (each[inputs.inside[kept], at] for each in (before, logits))
-        was, now = (each - _logsumexp(each, window, n)[window] for each in (was, now))
-        total = total + (was.exp() * (was - now)).sum()
+def taught_loss(logits: Tensor, told: Tensor, inputs: Inputs) -> Tensor:
+    """Mean over the questions of the cross-entropy of where the answer starts and of where it ends, or that
+    there is none, with what another reader's logits `told`, (T, 2), say (Hinton et al. 2015); normalised as
+    in `reading_loss`."""
+    gaps, of_told = _relative(logits, inputs), _relative(told, inputs)
+    total = gaps.new_zeros(())
+    for at, (whole, whole_told) in enumerate(zip(_whole(gaps, inputs), _whole(of_told, inputs), strict=True)):
+        now = gaps[:, at].index_select(0, inputs.inside) - whole.index_select(0, inputs.inside_of)
+        was = of_told[:, at].index_select(0, inputs.inside) - whole_told.index_select(0, inputs.inside_of)
+        total = total - (was.exp() * now).sum() + ((-whole_told).exp() * whole).sum()  # null: a gap of 0
     return total / inputs.questions
 
 
@@ -337,17 +340,27 @@ def best_spans(
     return best, first, last
 
 
-def _windows_of(inputs: Inputs) -> Tensor:
-    """The window of each token of `inside`."""
-    return torch.searchsorted(inputs.windows[:, 0].contiguous(), inputs.inside, right=True) - 1
+def _whole(gaps: Tensor, inputs: Inputs) -> list[Tensor]:
+    """log Σ exp of all places where the answer may start, and of those where it may end, the null option
+    among them; each of shape (questions,)."""
+    nulls = torch.arange(inputs.questions, device=gaps.device)
+    of = torch.cat([inputs.inside_of, nulls])
+    return [
+        _logsumexp(
+            torch.cat([side.index_select(0, inputs.inside), torch.zeros_like(nulls, dtype=side.dtype)]),
+            of,
+            inputs.questions,
+        )
+        for side in gaps.unbind(1)
+    ]
 
 
 def _relative(logits: Tensor, inputs: Inputs) -> Tensor:
     """Logits over those of the window's [CLS], shape (T, 2)."""
-    return logits - logits[inputs.starts]
+    return logits - logits.index_select(0, inputs.starts)
 
 
 def _logsumexp(values: Tensor, groups: Tensor, n: int) -> Tensor:
     """log Σ exp of the values of each group, shape (n,)."""
     top = values.new_zeros(n).scatter_reduce(0, groups, values.detach(), "amax", include_self=False)
-    return top + values.new_zeros(n).index_add(0, groups, (values - top[groups]).exp()).log()
+    return top + values.new_zeros(n).index_add(0, groups, (values - top.index_select(0, groups)).exp()).log()

@@ -28,6 +28,8 @@ PATIENCE = 8  # questions in a row that do not fit before a batch counts as full
 SLACK = 12  # tokens; a place this tight is good enough
 SHARE_VARIED = 0.4  # of the times, a question is asked in its variant, where it has one
 NEAREST_NEWS = 4  # of the passages near a question about the news: those about the same affair
+SEVERAL = 3  # passages beside a question's own, where it is read as the product reads
+WITHOUT_OWN = 0.12  # of the times, a question that has an answer is read beside several without its own
 MOST_CANDIDATES = 4  # of a question, read at a time
 SHARE_SHUFFLED = 0.5  # of the times, later candidates come in the places of the third and fourth
 LONGEST_MARKED = 60  # tokens of an answer that no reader found
@@ -109,9 +111,10 @@ def windows(
     return (answering[:1] + [window for window in found if not window.places])[:most]
 
 
-def reading(material: Material, negatives: float, nearest: Numbers | None = None) -> GroupOf:
+def reading(material: Material, negatives: float, nearest: Numbers | None = None, beside: int = 1) -> GroupOf:
     """A question with its own passage; and a share of the times, where there is an answer or it is about
-    the news, with a passage that does not answer it, one of `nearest`, (questions, n), −1 for none."""
+    the news, beside passages that do not answer it, so many of `nearest`, (questions, n), −1 for none.
+    Beside several, its own is now and then left out."""
     news = material.asks(NEWS)
 
     def group(question: int, random: Random) -> Group:
@@ -123,8 +126,10 @@ def reading(material: Material, negatives: float, nearest: Numbers | None = None
         if nearest is not None and may and random.random() < negatives:
             others = [passage for passage in nearest[question].tolist() if passage >= 0]
             others = others[:NEAREST_NEWS] if news[question] else others
-            if others:
-                found += windows(material, asked, random.choice(others), (), random, 1, question)
+            if beside > 1 and others and material.answerable[question] and random.random() < WITHOUT_OWN:
+                found = []
+            for passage in random.sample(others, min(beside, len(others))):
+                found += windows(material, asked, passage, (), random, 1, question)
         return found
 
     return group

@@ -1,8 +1,8 @@
 """Training, stage by stage: the warm-up, the reader, and the re-ranker of what readers find.
 
-The reader learns from all questions, then from those of held-out folders, among the passages that retrieval
-brings there. The re-ranker learns from candidates that two other readers found,
-each in the half of the articles that it has not read: what a reader knows by heart teaches nothing. Each
+Two readers learn from one half of the articles each. What they say of the other half, which they have not
+read, is what the reader learns to say as well as what is right, and the candidates that they find there are
+what the re-ranker learns from: what a reader knows by heart teaches nothing. Each
 stage leaves one file or folder in the run's folder, and is skipped where that is there. A run that was
 killed goes on from its last checkpoint and ends with the same weights.
 """
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,25 +25,22 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from qa.embedder import Embedder
 from qa.errors import QAError
-from qa.evaluation.squad import training_set
 from qa.minilm import arithmetic, word_embeddings
 from qa.reader.model import WEIGHTS
 from qa.reader.rerank import RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
-from qa.training import among, packed, packing
 from qa.training import material as texts
+from qa.training import packed, packing
 from qa.training.config import STAGES, Config, keep_config
-from qa.training.folders import held_out_folders
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
 from qa.training.packing import Batch, GroupOf
 
 RISING = 0.04  # share of the steps
-FALLING_AMONG = 0.5
-KEPT = 0.7  # of what the reader learns among retrieved passages
+KEPT = 0.75  # of what the reader learns without its teachers
+AMONG_SEVERAL = 0.5  # share of a reader's steps, the last ones: questions beside several passages
 CLIP = 1.0
 WEIGHT_DECAY = 0.01
 BETAS = (0.9, 0.98)
@@ -54,13 +51,14 @@ SHOWN = 20  # steps
 
 Progress = Callable[[str, int, int, float, float], None]
 """Called with (stage, step, steps, loss, tokens per second)."""
-Loss = Callable[[Inputs], Tensor]
+Loss = Callable[[Batch], Tensor]
 
 _NEEDS = {
     "warm-up": ("material",),
-    "reader": ("material", "warm-up"),
-    "among": ("reader",),
-    "candidates": ("material", "warm-up"),
+    "halves": ("material", "warm-up"),
+    "taught": ("material", "warm-up", "halves"),
+    "reader": ("material", "taught"),
+    "candidates": ("material", "halves"),
     "labels": ("material", "candidates"),
     "reranker": ("material", "warm-up", "labels"),
 }
@@ -134,6 +132,19 @@ class Run:
     def encoder(self, weights: Mapping[str, Tensor], token_types: int = 2) -> Encoder:
         return Encoder(weights, self.words, token_types).to(self.device)
 
+    def half(self, number: int) -> Path:
+        """The reader that has read nothing of this half of the articles."""
+        return self.out / f"half-{number}.safetensors"
+
+    def pools(self) -> list[Numbers]:
+        """The questions to learn from about each half."""
+        learned = self.material.learned_from
+        half = self.material.half[self.material.passage[learned]]
+        return [learned[half == number] for number in (0, 1)]
+
+    def inputs(self, batch: Batch) -> Inputs:
+        return Inputs.of(batch, self.device)
+
     def batches(
         self,
         pool: Numbers,
@@ -141,15 +152,14 @@ class Run:
         seed: int,
         masked: float = 0.0,
         epochs: int | None = None,
-        rows: int = 0,
     ) -> Iterator[Batch]:
-        """As `packing.stream` makes them, in as many processes and, by default, rows as the settings have."""
+        """As `packing.stream` makes them, in as many processes and rows as the settings have."""
         if not len(pool):
             raise QAError(
                 "There is nothing to learn from; name the folder of the data sets: QA_DATA=DIR qa …"
             )
         make = partial(
-            packing.stream, pool, group_of, rows or self.config.rows, self.config.seed + seed, masked, epochs
+            packing.stream, pool, group_of, self.config.rows, self.config.seed + seed, masked, epochs
         )
         if not self.config.workers:
             return make()
@@ -179,7 +189,8 @@ def _warm_up(run: Run) -> None:
     pool = np.arange(len(material.cloze), dtype=np.int32)
     batches = run.batches(pool, packing.cloze(material), 1, config.masked)
 
-    def loss(inputs: Inputs) -> Tensor:
+    def loss(batch: Batch) -> Tensor:
+        inputs = run.inputs(batch)
         return packed.warm_up_loss(model, model.encoder(inputs, config.dropout), inputs)
 
     fit(run, "warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
@@ -187,51 +198,68 @@ def _warm_up(run: Run) -> None:
     run.checkpoint("warm-up").unlink(missing_ok=True)
 
 
+def _halves(run: Run) -> None:
+    """Two readers, each of what the other half of the articles is not."""
+    for number in (0, 1):
+        path = run.half(number)
+        if not path.exists():
+            encoder = run.encoder(read_tensors(run.leaves("warm-up")))
+            _read(
+                run,
+                path.stem,
+                encoder,
+                run.pools()[1 - number : 2 - number],
+                run.config.half_steps,
+                3 + number,
+            )
+            _write_between(encoder, path)
+            run.checkpoint(path.stem).unlink(missing_ok=True)
+
+
+def _taught(run: Run) -> None:
+    """Of all questions, those of both halves in turn, taught by the reader that has not read the half."""
+    half = run.material.half[run.material.passage]
+    taught_by = [run.encoder(read_tensors(run.half(number))).eval() for number in (0, 1)]
+
+    def told(batch: Batch, inputs: Inputs) -> Tensor:
+        teacher = taught_by[half[batch.origins[0, 0]]]
+        with torch.no_grad():
+            logits: Tensor = teacher.logits(teacher(inputs))
+        return logits
+
+    encoder = run.encoder(read_tensors(run.leaves("warm-up")))
+    _read(run, "taught", encoder, run.pools(), run.config.taught_steps, 2, told)
+    _write_between(encoder, run.leaves("taught"))
+    run.checkpoint("taught").unlink(missing_ok=True)
+
+
 def _reader(run: Run) -> None:
-    encoder = _read(run, "reader", run.material.learned_from, run.config.reader_steps, 2)
-    _write_between(encoder, run.leaves("reader"))
+    """It goes on without a teacher, by turns beside one passage and beside several. What is kept lies between
+    what it was and what it became (WiSE-FT; Wortsman et al., CVPR 2022)."""
+    config, pool = run.config, [run.material.learned_from]
+    start = read_tensors(run.leaves("taught"))
+    encoder = run.encoder(start)
+    batches = _in_turn([*_alone(run, pool, 12), *_among(run, pool, 13)])
+
+    def loss(batch: Batch) -> Tensor:
+        inputs = run.inputs(batch)
+        return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
+
+    fit(run, "reader", encoder, batches, config.reader_steps, config.last_rate, loss)
+    became = encoder.state()
+    between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in start.items()}
+    _write_weights(run.encoder(between), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
     run.checkpoint("reader").unlink(missing_ok=True)
 
 
-def _among(run: Run) -> None:
-    """The reader goes on with the questions of held-out folders, beside what retrieval brings there, each
-    read once. What is kept lies between what it was and what it became (WiSE-FT; Wortsman et al., CVPR 2022).
-    """
-    config, start = run.config, read_tensors(run.leaves("reader"))
-    encoder, before = run.encoder(start), run.encoder(start).eval()
-    folders = [each for each in held_out_folders([training_set(texts.SQUAD)]) if each.learned]
-    asked = list(among.retrieved(folders[:1] if config.limit else folders, Embedder(), config.limit))
-    pool = np.arange(len(asked), dtype=np.int32)
-    batches = partial(run.batches, pool, among.reading(asked), 9, epochs=1, rows=config.among_rows)
-
-    def loss(inputs: Inputs) -> Tensor:
-        logits = encoder.logits(encoder(inputs, config.dropout))
-        with torch.no_grad():
-            was = before.logits(before(inputs))
-        own = inputs.origins[:, 1] == among.OWN
-        return packed.reading_loss(logits, inputs) + packed.leaving_loss(logits, was, inputs, own)
-
-    steps = sum(1 for _ in batches())
-    fit(run, "among", encoder, batches(), steps, config.among_rate, loss, falling=FALLING_AMONG)
-    became = encoder.state()
-    between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in before.state().items()}
-    _write_weights(run.encoder(between), run.leaves("among"), WEIGHTS, ("config.json", *_TOKENIZER))
-    run.checkpoint("among").unlink(missing_ok=True)
-
-
 def _candidates(run: Run) -> None:
-    """Two readers, each of one half of the articles, find candidates in the other."""
+    """What the reader that has not read a half of the articles finds there."""
     material, pool = run.material, run.material.learned_from
     half = material.half[material.passage]
     asked = material.asks(texts.SQUAD, texts.NATURAL, texts.REWORDED, texts.NEWS)
     found = []
     for number in (0, 1):
-        path = run.out / f"half-{number}.safetensors"
-        if not path.exists():
-            learned = pool[half[pool] != number]
-            _write_between(_read(run, path.stem, learned, run.config.half_steps, 3 + number), path)
-            run.checkpoint(path.stem).unlink(missing_ok=True)
-        encoder = run.encoder(read_tensors(path)).eval()
+        encoder = run.encoder(read_tensors(run.half(number))).eval()
         others = pool[(half[pool] == number) & asked[pool]]
         chosen = np.random.default_rng(run.config.seed).permutation(others)[: run.config.candidate_questions]
         found.append(_find(run, encoder, chosen, 5 + number))
@@ -262,7 +290,8 @@ def _reranker(run: Run) -> None:
             share = READING_FIRST * (1 - step / steps / READING_UNTIL)
             yield next(reading if coin.random() < share else reranking)
 
-    def loss(inputs: Inputs) -> Tensor:
+    def loss(batch: Batch) -> Tensor:
+        inputs = run.inputs(batch)
         logits = encoder.logits(encoder(inputs, config.dropout))
         return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
 
@@ -274,25 +303,57 @@ def _reranker(run: Run) -> None:
 _STAGES: dict[str, Callable[[Run], None]] = {
     "material": _material,
     "warm-up": _warm_up,
+    "halves": _halves,
+    "taught": _taught,
     "reader": _reader,
-    "among": _among,
     "candidates": _candidates,
     "labels": _labels,
     "reranker": _reranker,
 }
 
 
-def _read(run: Run, name: str, pool: Numbers, steps: int, seed: int) -> Encoder:
-    """A reader, from the warmed-up encoder, of these questions."""
-    encoder = run.encoder(read_tensors(run.leaves("warm-up")))
-    silent, _ = run.nearest
-    batches = run.batches(pool, packing.reading(run.material, run.config.negatives, silent), seed)
+def _read(
+    run: Run,
+    name: str,
+    encoder: Encoder,
+    pools: Sequence[Numbers],
+    steps: int,
+    seed: int,
+    told: Callable[[Batch, Inputs], Tensor] | None = None,
+) -> None:
+    """Train `encoder` on the questions of these pools, which take turns; beside one passage at first, later
+    beside several. `told` gives the logits of a reader to learn from as well."""
+    among = round(AMONG_SEVERAL * steps)
+    batches = chain(
+        islice(_in_turn(_alone(run, pools, seed)), steps - among), _in_turn(_among(run, pools, 10 + seed))
+    )
 
-    def loss(inputs: Inputs) -> Tensor:
-        return packed.reading_loss(encoder.logits(encoder(inputs, run.config.dropout)), inputs)
+    def loss(batch: Batch) -> Tensor:
+        inputs = run.inputs(batch)
+        logits = encoder.logits(encoder(inputs, run.config.dropout))
+        right = packed.reading_loss(logits, inputs)
+        if told is None:
+            return right
+        return torch.lerp(right, packed.taught_loss(logits, told(batch, inputs), inputs), run.config.taught)
 
     fit(run, name, encoder, batches, steps, run.config.rate, loss)
-    return encoder
+
+
+def _alone(run: Run, pools: Sequence[Numbers], seed: int) -> list[Iterator[Batch]]:
+    """Batches of each pool: questions with their own passage, most of them beside another."""
+    reading = packing.reading(run.material, run.config.negatives, run.nearest[0])
+    return [run.batches(pool, reading, seed) for pool in pools]
+
+
+def _among(run: Run, pools: Sequence[Numbers], seed: int) -> list[Iterator[Batch]]:
+    """Batches of each pool: questions with their own passage, or without, beside several."""
+    reading = packing.reading(run.material, 1.0, run.nearest[0], packing.SEVERAL)
+    return [run.batches(pool, reading, seed) for pool in pools]
+
+
+def _in_turn(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
+    """One of each, again and again; the streams have no end."""
+    return (next(stream) for stream in cycle(streams))
 
 
 def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str, Any]:
@@ -303,7 +364,7 @@ def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str
     rows: list[Numbers] = []
     scores: list[Any] = []
     for batch in run.batches(questions, packing.looking(run.material, beside), seed, epochs=1):
-        inputs = Inputs.of(batch, run.device)
+        inputs = run.inputs(batch)
         with torch.no_grad():
             best, first, last = packed.best_spans(encoder.logits(encoder(inputs)), inputs, continues)
         question, passage, begin = batch.origins.T[:, :, None]  # each (windows, 1)
@@ -332,11 +393,9 @@ def fit(
     steps: int,
     peak: float,
     loss_of: Loss,
-    falling: float = 1 - RISING,
 ) -> None:
     """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
-    matrices decayed, the rate rising to `peak` and, over the share `falling` of the steps, falling to
-    nothing, gradients clipped.
+    matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
 
     What is done already is taken from the checkpoint of this name; the batches of those steps are skipped.
     """
@@ -352,8 +411,8 @@ def fit(
     began, tokens = time.monotonic(), 0
     for step, batch in enumerate(islice(batches, done, steps), start=done):
         for group in optimizer.param_groups:
-            group["lr"] = peak * rate(step, steps, falling)
-        loss = loss_of(Inputs.of(batch, run.device))
+            group["lr"] = peak * rate(step, steps)
+        loss = loss_of(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, CLIP)
@@ -367,10 +426,10 @@ def fit(
     model.eval()
 
 
-def rate(step: int, steps: int, falling: float = 1 - RISING) -> float:
+def rate(step: int, steps: int) -> float:
     """The share of the peak rate at this step, counted from 0."""
     done = step / steps
-    return min(done / RISING + 0.01, (1 - done) / falling, 1.0)
+    return min(done / RISING + 0.01, (1 - done) / (1 - RISING), 1.0)
 
 
 def _keep(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, device: str) -> None:

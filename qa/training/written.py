@@ -24,6 +24,7 @@ from qa.types import Document, Range
 
 NEWS = Path(__file__).parent / "questions" / "news.jsonl"
 REWORDED = NEWS.with_name("reworded.jsonl")
+REPORTS_PER_FOLDER = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,11 @@ def divide(found: Sequence[NewsReport]) -> tuple[list[NewsReport], list[NewsRepo
     affair = {report.id: report.id.rstrip("abcd") for report in found}
     aside = {id_ for id_, about in affair.items() if sha256(about.encode()).digest()[0] % 10 == 5}
     return [r for r in found if r.id not in aside], [r for r in found if r.id in aside]
+
+
+def never_read(development: Sequence[NewsReport]) -> list[NewsReport]:
+    """Those that the reader does not learn from: every second folder, the second first."""
+    return [report for i, report in enumerate(development) if i // REPORTS_PER_FOLDER % 2]
 
 
 def reading_questions(found: Iterable[NewsReport]) -> list[ReadingQuestion]:
