@@ -33,6 +33,7 @@ from qa.reader.weights import WORDS, load
 from qa.training import packed, packing
 from qa.training.cloze import cloze_questions
 from qa.training.config import STAGES, Config, keep_config, read_config
+from qa.training.fit import rate
 from qa.training.folders import article_of, held_out_folders
 from qa.training.material import (
     NEWS,
@@ -50,7 +51,7 @@ from qa.training.nearest import nearest_passages
 from qa.training.noise import MOST_HINTS, hinted, noisy
 from qa.training.packed import Encoder, Inputs
 from qa.training.packing import ROW, Batch, Packed, Window, lay_out, pack
-from qa.training.train import rate, train
+from qa.training.train import train
 from qa.types import Passage
 
 SHIPPED = Path(__file__).parent.parent / "benchmarks" / "training" / "shipped.toml"

@@ -10,7 +10,6 @@ killed goes on from its last checkpoint and ends with the same weights.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -33,25 +32,17 @@ from qa.reader.weights import read_tensors, write_tensors
 from qa.training import material as texts
 from qa.training import packed, packing
 from qa.training.config import STAGES, Config, keep_config
+from qa.training.fit import Loss, Progress, fit
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
 from qa.training.packing import Batch, GroupOf
 
-RISING = 0.04  # share of the steps
 KEPT = 0.75  # of what the reader learns without its teachers
 AMONG_SEVERAL = 0.5  # share of a reader's steps, the last ones: questions beside several passages
-CLIP = 1.0
-WEIGHT_DECAY = 0.01
-BETAS = (0.9, 0.98)
 READING_FIRST = 0.85  # share of the re-ranker's batches that are plain reading, at the beginning
 READING_UNTIL = 0.6  # share of its steps: then there is none left
 FOUND = 8  # candidates of a question that are kept
-SHOWN = 20  # steps
-
-Progress = Callable[[str, int, int, float, float], None]
-"""Called with (stage, step, steps, loss, tokens per second)."""
-Loss = Callable[[Batch], Tensor]
 
 _NEEDS = {
     "warm-up": ("material",),
@@ -142,6 +133,19 @@ class Run:
         half = self.material.half[self.material.passage[learned]]
         return [learned[half == number] for number in (0, 1)]
 
+    def fit(
+        self,
+        name: str,
+        model: nn.Module,
+        batches: Iterator[Batch],
+        steps: int,
+        peak: float,
+        loss_of: Loss,
+    ) -> None:
+        """Train `model`, or go on where its checkpoint is."""
+        checkpoint, every = self.checkpoint(name), self.config.checkpoint_steps
+        fit(name, model, batches, steps, peak, loss_of, self.device, checkpoint, every, self.progress)
+
     def inputs(self, batch: Batch) -> Inputs:
         return Inputs.of(batch, self.device)
 
@@ -193,7 +197,7 @@ def _warm_up(run: Run) -> None:
         inputs = run.inputs(batch)
         return packed.warm_up_loss(model, model.encoder(inputs, config.dropout), inputs)
 
-    fit(run, "warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
+    run.fit("warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
     _write_between(model.encoder, run.leaves("warm-up"))
     run.checkpoint("warm-up").unlink(missing_ok=True)
 
@@ -245,7 +249,7 @@ def _reader(run: Run) -> None:
         inputs = run.inputs(batch)
         return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
 
-    fit(run, "reader", encoder, batches, config.reader_steps, config.last_rate, loss)
+    run.fit("reader", encoder, batches, config.reader_steps, config.last_rate, loss)
     became = encoder.state()
     between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in start.items()}
     _write_weights(run.encoder(between), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
@@ -295,7 +299,7 @@ def _reranker(run: Run) -> None:
         logits = encoder.logits(encoder(inputs, config.dropout))
         return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
 
-    fit(run, "reranker", encoder, mixed(), steps, config.rate, loss)
+    run.fit("reranker", encoder, mixed(), steps, config.rate, loss)
     _write_weights(encoder, run.leaves("reranker"), RERANKER, ("config.json",))
     run.checkpoint("reranker").unlink(missing_ok=True)
 
@@ -336,7 +340,7 @@ def _read(
             return right
         return torch.lerp(right, packed.taught_loss(logits, told(batch, inputs), inputs), run.config.taught)
 
-    fit(run, name, encoder, batches, steps, run.config.rate, loss)
+    run.fit(name, encoder, batches, steps, run.config.rate, loss)
 
 
 def _alone(run: Run, pools: Sequence[Numbers], seed: int) -> list[Iterator[Batch]]:
@@ -380,82 +384,6 @@ def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str
     kept[FOUND:] = row[FOUND:, 0] != row[:-FOUND, 0]
     names = ("question", "passage", "first", "last")
     return {**dict(zip(names, row[kept].T, strict=True)), "score": score[kept].astype(np.float16)}
-
-
-# One loop for all
-
-
-def fit(
-    run: Run,
-    name: str,
-    model: nn.Module,
-    batches: Iterator[Batch],
-    steps: int,
-    peak: float,
-    loss_of: Loss,
-) -> None:
-    """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
-    matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
-
-    What is done already is taken from the checkpoint of this name; the batches of those steps are skipped.
-    """
-    weights = list(model.parameters())
-    groups = [
-        {"params": [w for w in weights if w.ndim == 2], "weight_decay": WEIGHT_DECAY},
-        {"params": [w for w in weights if w.ndim != 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=BETAS, fused=run.device == "cuda")
-    checkpoint = run.checkpoint(name)
-    done = _take_up(checkpoint, model, optimizer, run.device)
-    model.train()
-    began, tokens = time.monotonic(), 0
-    for step, batch in enumerate(islice(batches, done, steps), start=done):
-        for group in optimizer.param_groups:
-            group["lr"] = peak * rate(step, steps)
-        loss = loss_of(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, CLIP)
-        optimizer.step()
-        tokens += batch.tokens
-        if step % SHOWN == 0 or step + 1 == steps:
-            shown = float(loss.detach())
-            run.progress(name, step + 1, steps, shown, tokens / (time.monotonic() - began))
-        if (step + 1) % run.config.checkpoint_steps == 0:
-            _keep(checkpoint, model, optimizer, step + 1, run.device)
-    model.eval()
-
-
-def rate(step: int, steps: int) -> float:
-    """The share of the peak rate at this step, counted from 0."""
-    done = step / steps
-    return min(done / RISING + 0.01, (1 - done) / (1 - RISING), 1.0)
-
-
-def _keep(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, device: str) -> None:
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else torch.get_rng_state(),
-    }
-    unfinished = path.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(path)
-
-
-def _take_up(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> int:
-    """The number of steps that were done."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location=device, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["random"].cpu())
-    if device == "cuda":
-        torch.cuda.set_rng_state(state["random_cuda"].cpu())
-    return int(state["step"])
 
 
 # What a stage leaves is there as a whole, or not at all
