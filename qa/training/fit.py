@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,47 +24,57 @@ Progress = Callable[[str, int, int, float, float], None]
 Loss = Callable[[Batch], Tensor]
 
 
-def fit(
-    name: str,
-    model: nn.Module,
-    batches: Iterator[Batch],
-    steps: int,
-    peak: float,
-    loss_of: Loss,
-    device: str,
-    checkpoint: Path,
-    checkpoint_steps: int,
-    progress: Progress,
-) -> None:
-    """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
-    matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Trains models on a device; `folder` holds their checkpoints, by the models' names."""
 
-    What is done already is taken from the checkpoint; the batches of those steps are skipped.
-    """
-    weights = list(model.parameters())
-    groups = [
-        {"params": [w for w in weights if w.ndim == 2], "weight_decay": WEIGHT_DECAY},
-        {"params": [w for w in weights if w.ndim != 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=BETAS, fused=device == "cuda")
-    done = _take_up(checkpoint, model, optimizer, device)
-    model.train()
-    began, tokens = time.monotonic(), 0
-    for step, batch in enumerate(islice(batches, done, steps), start=done):
-        for group in optimizer.param_groups:
-            group["lr"] = peak * rate(step, steps)
-        loss = loss_of(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, CLIP)
-        optimizer.step()
-        tokens += batch.tokens
-        if step % SHOWN == 0 or step + 1 == steps:
-            shown = float(loss.detach())
-            progress(name, step + 1, steps, shown, tokens / (time.monotonic() - began))
-        if (step + 1) % checkpoint_steps == 0:
-            _keep(checkpoint, model, optimizer, step + 1, device)
-    model.eval()
+    folder: Path
+    device: str
+    checkpoint_steps: int
+    progress: Progress
+
+    def checkpoint(self, name: str) -> Path:
+        """Of the model of this name, while it is trained."""
+        return self.folder / f"{name}.checkpoint"
+
+    def fit(
+        self,
+        name: str,
+        model: nn.Module,
+        batches: Iterator[Batch],
+        steps: int,
+        peak: float,
+        loss_of: Loss,
+    ) -> None:
+        """Train `model` in place, and leave it in evaluation mode: AdamW (Loshchilov & Hutter, ICLR 2019),
+        matrices decayed, the rate rising to `peak` and falling to nothing, gradients clipped.
+
+        What is done already is taken from the checkpoint of this name; those batches are skipped.
+        """
+        weights = list(model.parameters())
+        groups = [
+            {"params": [w for w in weights if w.ndim == 2], "weight_decay": WEIGHT_DECAY},
+            {"params": [w for w in weights if w.ndim != 2], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=peak, betas=BETAS, fused=self.device == "cuda")
+        done = _take_up(self.checkpoint(name), model, optimizer, self.device)
+        model.train()
+        began, tokens = time.monotonic(), 0
+        for step, batch in enumerate(islice(batches, done, steps), start=done):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate(step, steps)
+            loss = loss_of(batch)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(weights, CLIP)
+            optimizer.step()
+            tokens += batch.tokens
+            if step % SHOWN == 0 or step + 1 == steps:
+                shown = float(loss.detach())
+                self.progress(name, step + 1, steps, shown, tokens / (time.monotonic() - began))
+            if (step + 1) % self.checkpoint_steps == 0:
+                _keep(self.checkpoint(name), model, optimizer, step + 1, self.device)
+        model.eval()
 
 
 def rate(step: int, steps: int) -> float:

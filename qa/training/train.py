@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from qa.errors import QAError
@@ -32,7 +32,7 @@ from qa.reader.weights import read_tensors, write_tensors
 from qa.training import material as texts
 from qa.training import packed, packing
 from qa.training.config import STAGES, Config, keep_config
-from qa.training.fit import Loss, Progress, fit
+from qa.training.fit import Loop, Progress
 from qa.training.material import Flags, Labels, Material, Numbers
 from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
@@ -96,9 +96,9 @@ class Run:
     def leaves(self, stage: str) -> Path:
         return self.out / STAGES[stage]
 
-    def checkpoint(self, name: str) -> Path:
-        """Of the model of this name, while it is trained."""
-        return self.out / f"{name}.checkpoint"
+    @cached_property
+    def loop(self) -> Loop:
+        return Loop(self.out, self.device, self.config.checkpoint_steps, self.progress)
 
     @cached_property
     def material(self) -> Material:
@@ -132,19 +132,6 @@ class Run:
         learned = self.material.learned_from
         half = self.material.half[self.material.passage[learned]]
         return [learned[half == number] for number in (0, 1)]
-
-    def fit(
-        self,
-        name: str,
-        model: nn.Module,
-        batches: Iterator[Batch],
-        steps: int,
-        peak: float,
-        loss_of: Loss,
-    ) -> None:
-        """Train `model`, or go on where its checkpoint is."""
-        checkpoint, every = self.checkpoint(name), self.config.checkpoint_steps
-        fit(name, model, batches, steps, peak, loss_of, self.device, checkpoint, every, self.progress)
 
     def inputs(self, batch: Batch) -> Inputs:
         return Inputs.of(batch, self.device)
@@ -197,27 +184,21 @@ def _warm_up(run: Run) -> None:
         inputs = run.inputs(batch)
         return packed.warm_up_loss(model, model.encoder(inputs, config.dropout), inputs)
 
-    run.fit("warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
+    run.loop.fit("warm-up", model, batches, config.warm_up_steps, config.warm_up_rate, loss)
     _write_between(model.encoder, run.leaves("warm-up"))
-    run.checkpoint("warm-up").unlink(missing_ok=True)
+    run.loop.checkpoint("warm-up").unlink(missing_ok=True)
 
 
 def _halves(run: Run) -> None:
     """Two readers, each of what the other half of the articles is not."""
+    pools = run.pools()
     for number in (0, 1):
         path = run.half(number)
         if not path.exists():
             encoder = run.encoder(read_tensors(run.leaves("warm-up")))
-            _read(
-                run,
-                path.stem,
-                encoder,
-                run.pools()[1 - number : 2 - number],
-                run.config.half_steps,
-                3 + number,
-            )
+            _read(run, path.stem, encoder, [pools[1 - number]], run.config.half_steps, 3 + number)
             _write_between(encoder, path)
-            run.checkpoint(path.stem).unlink(missing_ok=True)
+            run.loop.checkpoint(path.stem).unlink(missing_ok=True)
 
 
 def _taught(run: Run) -> None:
@@ -234,7 +215,7 @@ def _taught(run: Run) -> None:
     encoder = run.encoder(read_tensors(run.leaves("warm-up")))
     _read(run, "taught", encoder, run.pools(), run.config.taught_steps, 2, told)
     _write_between(encoder, run.leaves("taught"))
-    run.checkpoint("taught").unlink(missing_ok=True)
+    run.loop.checkpoint("taught").unlink(missing_ok=True)
 
 
 def _reader(run: Run) -> None:
@@ -249,22 +230,20 @@ def _reader(run: Run) -> None:
         inputs = run.inputs(batch)
         return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
 
-    run.fit("reader", encoder, batches, config.reader_steps, config.last_rate, loss)
+    run.loop.fit("reader", encoder, batches, config.reader_steps, config.last_rate, loss)
     became = encoder.state()
     between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in start.items()}
     _write_weights(run.encoder(between), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
-    run.checkpoint("reader").unlink(missing_ok=True)
+    run.loop.checkpoint("reader").unlink(missing_ok=True)
 
 
 def _candidates(run: Run) -> None:
     """What the reader that has not read a half of the articles finds there."""
-    material, pool = run.material, run.material.learned_from
-    half = material.half[material.passage]
-    asked = material.asks(texts.SQUAD, texts.NATURAL, texts.REWORDED, texts.NEWS)
+    asked = run.material.asks(texts.SQUAD, texts.NATURAL, texts.REWORDED, texts.NEWS)
     found = []
-    for number in (0, 1):
+    for number, pool in enumerate(run.pools()):
         encoder = run.encoder(read_tensors(run.half(number))).eval()
-        others = pool[(half[pool] == number) & asked[pool]]
+        others = pool[asked[pool]]
         chosen = np.random.default_rng(run.config.seed).permutation(others)[: run.config.candidate_questions]
         found.append(_find(run, encoder, chosen, 5 + number))
     _write_arrays(
@@ -299,9 +278,9 @@ def _reranker(run: Run) -> None:
         logits = encoder.logits(encoder(inputs, config.dropout))
         return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
 
-    run.fit("reranker", encoder, mixed(), steps, config.rate, loss)
+    run.loop.fit("reranker", encoder, mixed(), steps, config.rate, loss)
     _write_weights(encoder, run.leaves("reranker"), RERANKER, ("config.json",))
-    run.checkpoint("reranker").unlink(missing_ok=True)
+    run.loop.checkpoint("reranker").unlink(missing_ok=True)
 
 
 _STAGES: dict[str, Callable[[Run], None]] = {
@@ -340,7 +319,7 @@ def _read(
             return right
         return torch.lerp(right, packed.taught_loss(logits, told(batch, inputs), inputs), run.config.taught)
 
-    run.fit(name, encoder, batches, steps, run.config.rate, loss)
+    run.loop.fit(name, encoder, batches, steps, run.config.rate, loss)
 
 
 def _alone(run: Run, pools: Sequence[Numbers], seed: int) -> list[Iterator[Batch]]:
