@@ -41,13 +41,15 @@ class Calibration:
 
     `threshold` is the default confidence below which there is no answer. `coverage` holds, for
     thresholds from 0 to 1, (threshold, share of questions answered, share of the answers right), on
-    questions that were not fitted.
+    questions that were not fitted. `items` are the weights of another model, which tells the items of a
+    list (`qa/listing.py`).
     """
 
     weights: tuple[float, ...]
     none: float  # the utility of "no candidate is right"
     threshold: float
     coverage: tuple[tuple[float, float, float], ...] = ()
+    items: tuple[float, ...] = ()
 
     def probabilities(self, candidates: Sequence[Mapping[str, float]]) -> list[float]:
         """P(right) of each candidate, 0 to 1; what is missing to 1 is P(none is right)."""
@@ -70,6 +72,7 @@ def load_calibration(path: Path = CALIBRATION) -> Calibration:
             float(fitted["none"]),
             float(fitted["threshold"]),
             tuple((float(t), float(answered), float(right)) for t, answered, right in fitted["coverage"]),
+            tuple(float(weight) for weight in fitted["items"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MissingWeights(

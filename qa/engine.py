@@ -14,7 +14,7 @@ from threading import Event
 from time import perf_counter
 from types import TracebackType
 
-from qa import confidence, definitions, extracts, kinds, names, widening
+from qa import confidence, definitions, extracts, kinds, listing, names, widening
 from qa.conversation import Resolver
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
@@ -276,7 +276,7 @@ class QA:
         known = confidence.features(asked_as, answers, hits, sources, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":
-            found = widening.side_by_side(found)
+            found = listing.side_by_side(found)
         threshold = self._threshold(min_confidence)
         best = found[0].confidence if found else 0.0
         base = Answer(
@@ -303,7 +303,7 @@ class QA:
             # Another part of the sentence that answers is no different answer.
             if other.confidence >= LIKELY_ENOUGH_TO_SHOW and other.citations[0].sentence_range != sentence
         ]
-        items = widening.listed(found) if wanted.kind == "list" else ()
+        items = listing.listed(found, self.calibration.items) if wanted.kind == "list" else ()
         return replace(_of(base, found[0], others), items=items)
 
     def _threshold(self, min_confidence: float | None) -> float:

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from qa.kinds import Kind
 from qa.types import Alternative, Citation
-
-LISTED_FROM = 0.85  # of the likeliest item's confidence: measured on held-out lists whose items stand apart
 
 # Atomic and looked for near the quote alone: a long line of names would take for ever.
 _AROUND = 600  # characters
@@ -23,9 +20,8 @@ _NAME = (
     r"[A-Z0-9][\w’'-]*(?:\s+(?:(?:of|the|de|del|der|von|al)\s+)*[A-Z0-9][\w’'-]*)*(?:\s+\([A-Z]+\))?)"
 )
 _ENUMERATION = re.compile(rf"{_NAME}(?:,\s+{_NAME})*(?:,?\s+(?:and|or)\s+{_NAME})")
-_MORE = "along with|as well as|but also"
-_GOES_ON = re.compile(rf",?\s+(?:{_MORE})\s+")
-_BETWEEN_ITEMS = re.compile(rf"\s*[,;]\s*(?:(?:and|or|{_MORE})\s+)?|\s+(?:and|or|{_MORE})\s+")
+AND_ALSO = "along with|as well as|but also"  # what these add belongs to a list
+_GOES_ON = re.compile(rf",?\s+(?:{AND_ALSO})\s+")
 
 _CLAUSE_BEGINS = re.compile(
     r"[;:—–“\"]\s*|(?<!\w)['‘](?=\w)|,\s+(?!and\b|or\b)|,\s+and\s+(?=(?-i:[A-Z]))|\s[-]\s"
@@ -58,54 +54,6 @@ def enumeration(citation: Citation) -> Citation:
         ends = _CLAUSE_ENDS.search(document.text, added.end(), near[1])
         end = ends.start() if ends else near[1]
     return _trimmed(citation, start, end)
-
-
-def items(citation: Citation) -> tuple[Citation, ...]:
-    """The parts of an enumeration, each in its own place, repeated ones once; none where it is one thing."""
-    places, start = [], 0
-    for found in [*_BETWEEN_ITEMS.finditer(citation.quote), None]:
-        end = found.start() if found else len(citation.quote)
-        if citation.quote[start:end].strip():
-            places.append(Citation(citation.document, citation.start + start, citation.start + end))
-        start = found.end() if found else end
-    merged = {place.quote.casefold(): place for place in reversed(places)}
-    return tuple(sorted(merged.values(), key=lambda place: place.start)) if len(merged) > 1 else ()
-
-
-def side_by_side(found: Sequence[Alternative]) -> list[Alternative]:
-    """Answers that do not rule each other out, as the places of a list: each as likely as it would be if
-    there were only it and "none of them". The confidences of `found` compete for one right answer."""
-    none = max(1 - sum(each.confidence for each in found), 1e-9)
-    return [replace(each, confidence=each.confidence / (each.confidence + none)) for each in found]
-
-
-def listed(found: Sequence[Alternative]) -> tuple[Citation, ...]:
-    """The items of the likeliest answer; where that is a single one, the other single ones that are nearly
-    as likely and of its sort. None where that makes no more than one."""
-    whole = items(found[0].citations[0])
-    if whole:
-        return whole
-    places = [found[0].citations[0]]
-    for other in found[1:]:
-        item = other.citations[0]
-        likely = other.confidence >= LISTED_FROM * found[0].confidence
-        alike = likely and not items(item) and _sort(item) == _sort(places[0])
-        if alike and not any(_within(item, place) or _within(place, item) for place in places):
-            places.append(item)
-    return tuple(places) if len(places) > 1 else ()
-
-
-def _sort(item: Citation) -> str:
-    """Whether an item is a number, a name or another word: those of one list are alike."""
-    words = item.quote.split()
-    if any(character.isdigit() for character in item.quote):
-        return "number"
-    return "name" if any(word[:1].isupper() for word in words) else "word"
-
-
-def _within(one: Citation, other: Citation) -> bool:
-    """Whether the words of one stand in the other: the same thing, named more fully."""
-    return f" {one.quote.casefold()} " in f" {other.quote.casefold()} "
 
 
 def clause(citation: Citation) -> Citation:

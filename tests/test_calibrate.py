@@ -5,11 +5,14 @@ from random import Random
 import numpy as np
 import pytest
 
+from qa import listing
 from qa.confidence import FEATURES
 from qa.evaluation.questions import Question, QuestionSet
 from qa.evaluation.squad import held_out
 from qa.training.calibrate import DECLINED, Example, fit, threshold_for
 from qa.training.folders import of_articles
+from qa.training.items import ListAsked, fit_items
+from qa.types import Alternative, Citation, Document
 
 
 def example(random: Random, folder: int) -> Example:
@@ -85,3 +88,31 @@ def test_the_answer_of_an_unanswerable_question_stands_nowhere_in_its_folder(
         whats = [question for question in unanswerable if question.question.startswith("What")]
         assert len(unanswerable) > len(whats) > 0  # both written ones and those whose answer is not here
         assert not {q.question.split()[-1].rstrip("?") for q in whats} & folder.paragraphs.keys()
+
+
+def test_the_fit_of_a_lists_items_finds_that_the_likely_ones_are_items() -> None:
+    text = "Ann came. Bob came. Cleo came. Dan came. Eve came."
+    document = Document("a.txt", "A", text, "/a.txt", "0", sentences=((0, len(text)),))
+    random, lists = Random(1), []
+    for i in range(300):
+        names = random.sample(["Ann", "Bob", "Cleo", "Dan", "Eve"], 5)
+        there = [True, *(random.random() < 0.5 for _ in names[1:])]
+        likely = sorted(
+            (
+                (0.9 if j == 0 else random.uniform(0.4, 0.8) if is_item else random.uniform(0.1, 0.5), name)
+                for j, (name, is_item) in enumerate(zip(names, there, strict=True))
+            ),
+            reverse=True,
+        )
+        found = tuple(
+            Alternative(name, p, (Citation(document, text.index(name), text.index(name) + len(name)),))
+            for p, name in likely
+        )
+        question = Question(str(i), "Which people came?", "list", True, (), ("a.txt",))
+        items = tuple(name for name, is_item in zip(names, there, strict=True) if is_item)
+        lists.append(ListAsked(0, question, items, found))
+    weights = dict(zip((*listing.ITEM_FEATURES, "constant"), fit_items(lists), strict=True))
+    assert weights["likely"] > 1
+    told = [{item.quote for item in listing.listed(each.found, tuple(weights.values()))} for each in lists]
+    right = [said == set(each.items) for said, each in zip(told, lists, strict=True) if len(each.items) > 1]
+    assert sum(right) > 0.3 * len(right)

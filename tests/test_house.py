@@ -13,7 +13,7 @@ MODULES = sorted((ROOT / "qa").rglob("*.py"))
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
 MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
-MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.names", "qa.widening"}
+MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.names", "qa.widening", "qa.listing"}
 ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine", "qa.minilm"}
 
 MAY_IMPORT = {
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     **{room: {"qa.types", "qa.errors", "qa.words", "qa.minilm"} for room in ("qa.embedder", "qa.reader")},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
     **dict.fromkeys(("qa.extracts", "qa.widening"), BASE | ROOMS | {"qa.kinds"}),
+    "qa.listing": BASE | ROOMS | {"qa.widening"},
     "qa.uploads": BASE | ROOMS | {"qa.indexing"},
     "qa.watching": BASE | ROOMS | {"qa.indexing"},
     "qa.engine": BASE | ROOMS | MIDDLE,

@@ -75,6 +75,18 @@ def test_a_question_whose_answers_stand_apart_is_read_with_the_passage_of_each_a
     (asked,) = question_set([ships, gull]).questions
     assert asked.answers == ("The Tern", "The Heron", "The Gull")
     assert asked.documents == ("a1a.txt", "a1b.txt")
+    assert asked.items == ("The Gull", "The Heron", "The Tern")
+
+
+def test_the_items_of_a_list_are_named_once_in_their_longest_wording() -> None:
+    text = "The tug Tern came with the Heron. The Tern left."
+    places = tuple(
+        (text.index(words), text.index(words) + len(words)) for words in ("tug Tern", "Tern", "Heron")
+    )
+    report = NewsReport("a1a", text, (ReportQuestion("Which ships came?", "list", (*places, (38, 42))),))
+    assert text[38:42] == "Tern"
+    (asked,) = question_set([report]).questions
+    assert asked.items == ("Heron", "tug Tern")
 
 
 def test_the_reports_are_asked_end_to_end_as_documents() -> None:

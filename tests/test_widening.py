@@ -1,4 +1,4 @@
-"""What is quoted in the place of the span: enumerations, clauses, sentences, and the parts of a list."""
+"""What is quoted in the place of the span: enumerations, clauses, sentences."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from qa import widening
 from qa.kinds import Kind
-from qa.types import Alternative, Citation, Document
+from qa.types import Citation, Document
 
 
 def cited(text: str, quote: str) -> Citation:
@@ -73,53 +73,6 @@ def test_what_decides_between_yes_and_no_is_a_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("quote", "items"),
-    [
-        ("Tom Reed, Ann Shaw and Lee Wood", ["Tom Reed", "Ann Shaw", "Lee Wood"]),
-        ("ropes, along with paint", ["ropes", "paint"]),
-        ("ropes but also paint", ["ropes", "paint"]),
-        ("ropes and Ropes", []),
-        ("the harbour", []),
-    ],
-)
-def test_the_items_of_a_list_keep_their_own_places(quote: str, items: list[str]) -> None:
-    places = widening.items(cited(f"There were {quote}.", quote))
-    assert [place.quote for place in places] == items
-
-
-def answers(text: str, *likely: tuple[str, float]) -> list[Alternative]:
-    return [Alternative(quote, confidence, (cited(text, quote),)) for quote, confidence in likely]
-
-
-SHIPS = "The Moskva lay at Messina. The FGS Bonn and the Argos sailed. The Moskva came. Kerry met children."
-
-
-def test_a_list_is_gathered_from_the_places_that_are_likely_enough_and_of_its_sort() -> None:
-    found = answers(
-        SHIPS,
-        ("The Moskva", 0.6),
-        ("FGS Bonn", 0.55),
-        ("Moskva", 0.55),
-        ("FGS Bonn and the Argos", 0.55),
-        ("children", 0.55),
-        ("Kerry", 0.5),
-    )
-    assert [item.quote for item in widening.listed(found)] == ["The Moskva", "FGS Bonn"]
-    assert widening.listed(found[:1]) == ()
-
-
-def test_an_enumeration_is_the_whole_list() -> None:
-    found = answers(SHIPS, ("FGS Bonn and the Argos", 0.6), ("The Moskva", 0.5))
-    assert [item.quote for item in widening.listed(found)] == ["FGS Bonn", "the Argos"]
-
-
-def test_answers_side_by_side_share_no_probability() -> None:
-    found = widening.side_by_side(answers(SHIPS, ("The Moskva", 0.4), ("Kerry", 0.2)))
-    assert [answer.confidence for answer in found] == pytest.approx([0.5, 1 / 3])
-    assert widening.side_by_side([]) == []
-
-
 @given(st.text(min_size=1, max_size=80), st.data())
 def test_what_is_quoted_instead_holds_the_span_and_stays_in_its_sentence(
     text: str, data: st.DataObject
@@ -130,7 +83,6 @@ def test_what_is_quoted_instead_holds_the_span_and_stays_in_its_sentence(
     for wider in widening.WIDER.values():
         found = wider(citation)
         assert found.start <= start and end <= found.end
-        assert all(citation.start <= place.start < place.end <= end for place in widening.items(citation))
 
 
 @pytest.mark.parametrize("kind", ["yes/no", "explanation"])

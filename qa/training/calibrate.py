@@ -4,7 +4,8 @@ The setting is the product's own: folders of documents, an index over each, and 
 end to end. The documents are paragraphs of articles that the reader is not trained on, and news reports
 of our own that are held out. Of the questions, some have no answer there: they were written to look
 answerable (Rajpurkar et al. 2018), or the paragraph that answers is withheld, or they are about another
-folder's articles. Scores are cross-validated by folder.
+folder's articles. Scores are cross-validated by folder. The model of a list's items (`qa/training/items.py`)
+is fitted after it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from qa.evaluation import metrics
 from qa.evaluation.questions import QuestionSet
 from qa.reader import Reader, Reranker
 from qa.training import folders
+from qa.training.items import ask_lists, fit_items
 from qa.training.written import NEWS
 
 DECLINED = 0.8  # of the questions without an answer, by the default threshold
@@ -61,7 +63,7 @@ def calibrate(
         examples += _examples(number, folder.asked, embedder, reader, reranker)
         if progress:
             progress(number + 1, len(asked))
-    fitted = {
+    fitted: dict[str, Any] = {
         "data": {
             "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in (*sets, NEWS)},
             "folders": len(asked),
@@ -73,6 +75,8 @@ def calibrate(
         },
         **fit(examples, [folder.source for folder in asked]),
     }
+    model = Calibration(tuple(fitted["weights"].values()), fitted["none"], fitted["threshold"])
+    fitted["items"] = fit_items(list(ask_lists(folders.of_news(None), model, embedder, reader, reranker)))
     out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
     return fitted
 

@@ -98,7 +98,7 @@ def indexed(documents: Mapping[str, str], embedder: Embedder) -> Iterator[LocalS
 def held_out_folders(sets: Sequence[Path]) -> list[Folder]:
     """Those of sets in SQuAD's form, then those of the news. Raises `BadQuestion` where a file cannot be
     read."""
-    return [*(folder for path in sets for folder in of_set(path)), *_of_news()]
+    return [*(folder for path in sets for folder in of_set(path)), *of_news()]
 
 
 def of_set(path: Path) -> Iterator[Folder]:
@@ -108,12 +108,13 @@ def of_set(path: Path) -> Iterator[Folder]:
             yield Folder(path.name, asked)
 
 
-def _of_news() -> Iterator[Folder]:
+def of_news(questions: int | None = QUESTIONS_PER_FOLDER) -> Iterator[Folder]:
+    """Those of the news, with at most so many questions each; with all of them where None."""
     _, development = written.divide(written.reports())
     unread = written.never_read(development)
     for begin in range(0, len(unread), written.REPORTS_PER_FOLDER):
         asked = written.question_set(unread[begin : begin + written.REPORTS_PER_FOLDER])
-        yield Folder("news", replace(asked, questions=sample(asked.questions, QUESTIONS_PER_FOLDER)))
+        yield Folder("news", replace(asked, questions=sample(asked.questions, questions)))
 
 
 def of_articles(found: QuestionSet) -> list[QuestionSet]:

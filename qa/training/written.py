@@ -102,7 +102,8 @@ def reading_questions(found: Iterable[NewsReport]) -> list[ReadingQuestion]:
 
 def question_set(found: Iterable[NewsReport]) -> QuestionSet:
     """The reports as documents and what is asked of them, as `qa eval` asks it. A question with answers in
-    several reports, as the items of a list may stand, is asked once."""
+    several reports, as the items of a list may stand, is asked once. A list has its items where they stand
+    apart."""
     found = list(found)
     asked: dict[str, Question] = {}
     for report in found:
@@ -115,13 +116,35 @@ def question_set(found: Iterable[NewsReport]) -> QuestionSet:
                 tuple(dict.fromkeys(report.text[start:end] for start, end in each.places)),
                 (f"{report.id}.txt",) if each.places else (),
                 near_miss=not each.places,
+                items=_apart(report.text, each.places) if each.kind == "list" else (),
             )
             if other := asked.get(each.question):
                 one = replace(
-                    other, answers=other.answers + one.answers, documents=other.documents + one.documents
+                    other,
+                    answers=other.answers + one.answers,
+                    documents=other.documents + one.documents,
+                    items=_different(other.items + one.items),
                 )
             asked[each.question] = one
     return QuestionSet(tuple(asked.values()), {f"{report.id}.txt": report.text for report in found})
+
+
+def _apart(text: str, places: Iterable[Range]) -> tuple[str, ...]:
+    """What stands at the places; of those that overlap, which word one item in several ways, the longest."""
+    found: list[Range] = []
+    for start, end in sorted(places, key=lambda place: place[0] - place[1]):
+        if all(end <= first or last <= start for first, last in found):
+            found.append((start, end))
+    return _different(text[start:end] for start, end in sorted(found))
+
+
+def _different(wordings: Iterable[str]) -> tuple[str, ...]:
+    """Without those whose words stand in another one."""
+    found: list[str] = []
+    for wording in sorted(wordings, key=len, reverse=True):
+        if not any(f" {wording.casefold()} " in f" {other.casefold()} " for other in found):
+            found.append(wording)
+    return tuple(sorted(found))
 
 
 def reworded(originals: Iterable[ReadingQuestion], path: Path = REWORDED) -> list[ReadingQuestion]:
