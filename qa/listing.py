@@ -87,7 +87,15 @@ def _log_odds(confidence: float) -> float:
     return math.log((confidence + least) / (1 - confidence + least))
 
 
+_WITHIN_ONE_NAME = re.compile(r"\s+(?:(?:of|from|at|for)\s+)?|\s*\(")
+
+
 def _same(one: Citation, other: Citation) -> bool:
-    """Whether the words of one stand in the other: the same thing, named more fully."""
+    """Whether both name the same thing: one's words stand in the other's, or both are parts of one name,
+    "a team from the German NGO"."""
     a, b = f" {one.quote.casefold()} ", f" {other.quote.casefold()} "
-    return a in b or b in a
+    if a in b or b in a:
+        return True
+    first, second = sorted((one, other), key=lambda place: place.start)
+    between = first.document.text[first.end : second.start]
+    return one.document.id == other.document.id and bool(_WITHIN_ONE_NAME.fullmatch(between))

@@ -62,6 +62,15 @@ def test_a_list_is_gathered_from_the_places_that_are_likely_enough() -> None:
     assert listing.listed(found[:1], LIKELY) == ()
 
 
+def test_parts_of_one_name_are_one_item() -> None:
+    text = "A team from the German NGO Sea-Watch (Berlin) helped. Doctors came."
+    found = answers(
+        text, ("Sea-Watch", 0.6), ("A team", 0.5), ("the German NGO", 0.5), ("Berlin", 0.5), ("Doctors", 0.5)
+    )
+    found[1:2] = answers(text, ("A team from the German NGO", 0.5))
+    assert [item.quote for item in listing.listed(found, LIKELY)] == ["Sea-Watch", "Doctors"]
+
+
 def test_what_makes_an_item_likely_is_where_it_stands_and_how_many_are_likelier() -> None:
     found = answers(SHIPS, ("FGS Bonn", 0.6), ("the Argos", 0.1), ("Kerry", 0.1))
     (_, _, beside, first), (_, _, apart, second) = listing.item_features(found)
