@@ -2,8 +2,8 @@
 
     python benchmarks/lists.py
 
-Asks for the lists of the held-out reports that the reader has not read, without a threshold, the items told
-by a fit on the other folders. A list is right where the F1 of its items is 0.8 or more.
+Asks for the lists, told as such, of the held-out reports that the reader has not read, without a threshold,
+the items told by a fit on the other folders. A list is right where the F1 of its items is 0.8 or more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from qa.confidence import load_calibration
 from qa.embedder import Embedder
 from qa.evaluation.metrics import item_f1, mean
 from qa.evaluation.run import LIST_RIGHT
-from qa.kinds import wanted
 from qa.reader import Reader, Reranker
 from qa.training.folders import of_news
 from qa.training.items import ListAsked, ask_lists, fit_items
@@ -26,16 +25,13 @@ THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 1.0)
 def main() -> None:
     asked = of_news(None)
     lists = list(ask_lists(asked, load_calibration(), Embedder(), Reader(), Reranker()))
-    told = [each for each in lists if wanted(each.question.question).kind == "list"]
-    apart = [each for each in told if len(each.items) > 1]
-    whole = [each for each in told if len(each.items) == 1]
+    apart = [each for each in lists if len(each.items) > 1]
+    whole = [each for each in lists if len(each.items) == 1]
     weights = {
         folder: fit_items([each for each in lists if each.folder != folder])
         for folder in {each.folder for each in lists}
     }
-    print(
-        f"{len(lists)} lists, {len(told)} told as such: items apart {len(apart)}, in one place {len(whole)}"
-    )
+    print(f"{len(lists)} lists: items apart {len(apart)}, in one place {len(whole)}")
     for threshold in THRESHOLDS:
         listing.LISTED_FROM = threshold
         shares = f"apart {right(apart, weights):.3f}   in one place {right(whole, weights):.3f}"

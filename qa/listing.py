@@ -1,8 +1,8 @@
 """The answers that a list is made of: the parts of one enumeration, or what several places name.
 
 Where the likeliest answer is a single thing, others may stand beside it as items of the same list. Whether
-one does is told by a logistic regression of ITEM_FEATURES, fitted with `qa calibrate` on lists of held-out
-reports whose items stand apart, and shipped as plain numbers (`Calibration.items`).
+one does is told by a logistic regression of ITEM_FEATURES, fitted with `qa calibrate` on the lists of
+held-out reports, and shipped as plain numbers (`Calibration.items`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 from qa.types import Alternative, Citation
 from qa.widening import AND_ALSO
 
-LISTED_FROM = 0.3  # probability of being an item: most lists are right from here on (`benchmarks/lists.py`)
+LISTED_FROM = 0.3  # probability of being an item; with it the most lists are right (`benchmarks/lists.py`)
 
 ITEM_FEATURES = (
     "likely",  # log odds of being right, side by side with "none of them"
@@ -28,6 +28,7 @@ ITEM_FEATURES = (
 _BETWEEN_ITEMS = re.compile(
     rf"\s*(?:;|,(?!(?<=\d,)\d{{3}}(?!\d)))\s*(?:(?:and|or|{AND_ALSO})\s+)?|\s+(?:and|or|{AND_ALSO})\s+"
 )
+_WITHIN_ONE_NAME = re.compile(r"\s+(?:(?:of|from|at|for)\s+)?|\s*\(")
 
 
 def items(citation: Citation) -> tuple[Citation, ...]:
@@ -85,9 +86,6 @@ def listed(found: Sequence[Alternative], weights: Sequence[float]) -> tuple[Cita
 def _log_odds(confidence: float) -> float:
     least = 1e-6
     return math.log((confidence + least) / (1 - confidence + least))
-
-
-_WITHIN_ONE_NAME = re.compile(r"\s+(?:(?:of|from|at|for)\s+)?|\s*\(")
 
 
 def _same(one: Citation, other: Citation) -> bool:

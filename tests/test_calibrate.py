@@ -94,7 +94,7 @@ def test_the_fit_of_a_lists_items_finds_that_the_likely_ones_are_items() -> None
     text = "Ann came. Bob came. Cleo came. Dan came. Eve came."
     document = Document("a.txt", "A", text, "/a.txt", "0", sentences=((0, len(text)),))
     random, lists = Random(1), []
-    for i in range(300):
+    for _ in range(300):
         names = random.sample(["Ann", "Bob", "Cleo", "Dan", "Eve"], 5)
         there = [True, *(random.random() < 0.5 for _ in names[1:])]
         likely = sorted(
@@ -108,9 +108,8 @@ def test_the_fit_of_a_lists_items_finds_that_the_likely_ones_are_items() -> None
             Alternative(name, p, (Citation(document, text.index(name), text.index(name) + len(name)),))
             for p, name in likely
         )
-        question = Question(str(i), "Which people came?", "list", True, (), ("a.txt",))
         items = tuple(name for name, is_item in zip(names, there, strict=True) if is_item)
-        lists.append(ListAsked(0, question, items, found))
+        lists.append(ListAsked(0, items, found))
     weights = dict(zip((*listing.ITEM_FEATURES, "constant"), fit_items(lists), strict=True))
     assert weights["likely"] > 1
     told = [{item.quote for item in listing.listed(each.found, tuple(weights.values()))} for each in lists]

@@ -28,10 +28,10 @@ from qa.evaluation.questions import QuestionSet
 from qa.reader import Reader, Reranker
 from qa.training import folders
 from qa.training.items import ask_lists, fit_items
+from qa.training.logit import conditional_logit
 from qa.training.written import NEWS
 
 DECLINED = 0.8  # of the questions without an answer, by the default threshold
-PENALTY = 1e-3  # on the squared weights of standardised features
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,32 +159,14 @@ def _coverage(answered: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[fl
 
 def _fit(examples: Sequence[Example]) -> Calibration:
     """The likeliest weights: for each question, one of the right candidates, or none, is chosen."""
-    from scipy.optimize import minimize  # noqa: PLC0415
-    from scipy.special import logsumexp, softmax  # noqa: PLC0415
-
     width = max(len(example.candidates) for example in examples)
     x = np.zeros((len(examples), width, len(FEATURES)))
     there = np.zeros((len(examples), width), dtype=bool)
-    right = np.zeros((len(examples), width + 1), dtype=bool)  # the last column: none is
+    right = np.zeros((len(examples), width), dtype=bool)
     for row, example in enumerate(examples):
         n = len(example.candidates)
         x[row, :n] = [[features[name] for name in FEATURES] for features in example.candidates]
         there[row, :n] = True
         right[row, :n] = example.right
-        right[row, -1] = not any(example.right)
-    mean, scale = x[there].mean(axis=0), x[there].std(axis=0) + 1e-9
-    z = np.where(there[:, :, None], (x - mean) / scale, 0)
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        w, none = parameters[:-1], parameters[-1]
-        utility = np.where(there, z @ w, -np.inf)
-        utility = np.concatenate([utility, np.full((len(z), 1), none)], axis=1)  # (question, candidate + 1)
-        chosen = np.where(right, utility, -np.inf)
-        value = (logsumexp(utility, axis=1) - logsumexp(chosen, axis=1)).mean() + PENALTY * w @ w
-        slope = softmax(utility, axis=1) - softmax(chosen, axis=1)
-        by_weight = np.einsum("qc,qcf->f", slope[:, :-1], z) / len(z) + 2 * PENALTY * w
-        return float(value), np.append(by_weight, slope[:, -1].mean())
-
-    found = minimize(loss, np.zeros(len(FEATURES) + 1), jac=True, method="L-BFGS-B").x
-    weights = found[:-1] / scale  # the scaling folded in: plain numbers over raw features
-    return Calibration(tuple(map(float, weights)), float(found[-1] + weights @ mean), threshold=0.0)
+    weights, none = conditional_logit(x, there, right)
+    return Calibration(weights, none, threshold=0.0)
