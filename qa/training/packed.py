@@ -26,6 +26,7 @@ from qa.training.packing import ROW, Batch
 WIDTH, HEADS = 384, 12
 NORM = 1e-12
 NOWHERE = -1e4  # score where no span may be
+ALIGNED = 16  # bytes; each array of a batch begins at a multiple
 
 _EMBEDDINGS = {
     "position": "bert.embeddings.position_embeddings.weight",
@@ -74,13 +75,19 @@ class Inputs:
 
     @classmethod
     def of(cls, batch: Batch, device: str) -> Inputs:
-        def there(array: Any) -> Any:
-            if not isinstance(array, np.ndarray):
-                return array
-            tensor = torch.from_numpy(array)
-            return tensor.pin_memory().to(device, non_blocking=True) if device == "cuda" else tensor
-
-        return cls(**{each.name: there(getattr(batch, each.name)) for each in fields(cls)})
+        """By one copy: fifteen, each pinned anew, took half of a step on a GPU."""
+        values = {each.name: getattr(batch, each.name) for each in fields(cls)}
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        sizes = [-(-array.nbytes // ALIGNED) * ALIGNED for array in arrays.values()]
+        begins = np.cumsum([0, *sizes]).tolist()
+        host = torch.empty(begins.pop(), dtype=torch.uint8, pin_memory=device == "cuda")
+        for begin, array in zip(begins, arrays.values(), strict=True):
+            host.numpy()[begin : begin + array.nbytes] = array.reshape(-1).view(np.uint8)
+        there = host.to(device, non_blocking=True)
+        for begin, (name, array) in zip(begins, arrays.items(), strict=True):
+            part = there[begin : begin + array.nbytes]
+            values[name] = part.view(torch.from_numpy(array).dtype).view(array.shape)
+        return cls(**values)
 
 
 def pretrained() -> dict[str, Tensor]:
