@@ -21,7 +21,7 @@ from qa.evaluation.retrieval_suite import (
     read_set,
     write_documents,
 )
-from qa.evaluation.squad import data_folder, divide
+from qa.evaluation.squad import data_set, divide
 from qa.evaluation.squad import read_set as read_questions
 from qa.retriever import fuse, rankings
 
@@ -35,7 +35,7 @@ def main() -> None:
     )
     parser.add_argument("out", type=Path, help="where the documents and their indexes go, and stay")
     out = parser.parse_args().out
-    scifact = read_set(data_folder() / "eval" / "retrieval_scifact.json.gz", "train")
+    scifact = read_set(data_set("eval", "retrieval_scifact"), "train")
     for found in (held_out_paragraphs(), scifact):
         write_documents(found.documents, out / found.name / "documents")
         with QA.build(out / found.name / "documents", out / found.name / "index") as qa:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def held_out_paragraphs() -> RetrievalSet:
-    held_out = divide(read_questions(data_folder() / "train" / "squad_train_v2.0.json.gz"))[1]
+    held_out = divide(read_questions(data_set("train", "squad_train_v2.0")))[1]
     place = {context: str(n) for n, context in enumerate(dict.fromkeys(q.context for q in held_out))}
     asked = sample([question for question in held_out if question.answers], QUESTIONS)
     return RetrievalSet(

@@ -29,7 +29,7 @@ from qa.corpus.load import load
 from qa.corpus.split import passages
 from qa.embedder import Embedder
 from qa.evaluation.retrieval_suite import SETS, read_set, write_documents
-from qa.evaluation.squad import data_folder
+from qa.evaluation.squad import data_set
 from qa.indexing import OVERLAP_SENTENCES, PASSAGE_TOKENS, text_to_embed
 from qa.retriever import CANDIDATES, fuse
 from qa.store import Indexed, LocalStore
@@ -141,7 +141,7 @@ def measure(folder: Path) -> None:
 
 def real(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
     """Texts and vectors of the sets' passages, and questions. Embedded once, kept in `folder`."""
-    sets = [read_set(data_folder() / "eval" / f"{name}.json.gz") for name in SETS]
+    sets = [read_set(data_set("eval", name)) for name in SETS]
     questions = [text for found in sets for text in list(found.questions.values())[: QUESTIONS // len(sets)]]
     texts_file, vectors_file = folder / "texts.json", folder / "vectors.npy"
     if texts_file.is_file():

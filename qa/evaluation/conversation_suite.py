@@ -21,7 +21,7 @@ from qa.evaluation import metrics, run
 from qa.evaluation.questions import SEED_QUESTIONS, Question, read_questions, sample
 from qa.evaluation.report import prepare, write
 from qa.evaluation.rewrites import overlap, read_rewrites
-from qa.evaluation.squad import data_folder
+from qa.evaluation.squad import data_set
 from qa.words import stem
 
 CONVERSATIONS = Path(__file__).with_name("conversations")
@@ -48,7 +48,7 @@ def evaluate(out: Path, limit: int | None = None, progress: Progress | None = No
             asked = read_questions(questions).questions
             summary["sets"][name] = _measure(qa, asked, limit, lambda *n, name=name: told(name, *n))
     for name in REWRITES:
-        if (path := data_folder() / "eval" / f"{name}.json.gz").is_file():
+        if (path := data_set("eval", name)).is_file():
             summary["carried"][name] = carried(path, limit)
     write(summary, out)
     return summary

@@ -24,7 +24,7 @@ from qa.errors import BadQuestion
 from qa.evaluation import metrics
 from qa.evaluation.questions import sample, write_paragraphs
 from qa.evaluation.report import prepare, write
-from qa.evaluation.squad import ReadingQuestion, data_folder, never_read, read_set
+from qa.evaluation.squad import ReadingQuestion, data_set, never_read, read_set
 from qa.reader import Reader, Reranker
 from qa.types import Document, Hit, Passage
 
@@ -284,7 +284,7 @@ class _GivenParagraph:
 
 
 def _path(part: str, name: str) -> Path:
-    path = data_folder() / part / f"{name}.json.gz"
+    path = data_set(part, name)
     if not path.is_file():
         raise BadQuestion(
             f"The set {name} is not at {path}; name the folder that holds train/ and eval/: "

@@ -19,7 +19,7 @@ import numpy as np
 
 from qa.engine import QA
 from qa.errors import BadQuestion, QAError
-from qa.evaluation.squad import data_folder
+from qa.evaluation.squad import data_set
 from qa.indexing import Progress as Indexed
 from qa.retriever import Ranking, rankings
 
@@ -63,7 +63,7 @@ def run(
     to `out`. The indexes stay in `NAME/index`, so that a second run embeds nothing again. Raises `QAError`.
     """
     summary = {}
-    for path in sets or [data_folder() / "eval" / f"{name}.json.gz" for name in SETS]:
+    for path in sets or [data_set("eval", name) for name in SETS]:
         found = read_set(path, split, limit)
         folder = out / found.name
         try:

@@ -41,9 +41,9 @@ def data_folder() -> Path:
     return Path(os.environ.get("QA_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
-def training_set(name: str) -> Path:
-    """The file of a set to learn from."""
-    return data_folder() / "train" / f"{name}.json.gz"
+def data_set(part: str, name: str) -> Path:
+    """The file of a set; `part` is "train", to learn from, or "eval"."""
+    return data_folder() / part / f"{name}.json.gz"
 
 
 def held_out(articles: Iterable[str]) -> list[str]:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from qa.conversation.terms import Layout, lay_out, new_head
 from qa.embedder import Embedder
 from qa.evaluation.rewrites import Rewrite, overlap, read_rewrites
-from qa.evaluation.squad import training_set
+from qa.evaluation.squad import data_set
 from qa.minilm import arithmetic
 from qa.reader.weights import write_tensors
 from qa.words import stem
@@ -105,7 +105,7 @@ def train(out: Path, settings: Settings, progress: Progress) -> dict[str, Any]:
 def make_items(settings: Settings, embedder: Embedder) -> list[Item]:
     """The follow-ups of the set, and questions with nothing to carry, in a fixed random order."""
     random = Random(settings.seed)  # noqa: S311
-    found = [r for r in read_rewrites(training_set(SET)) if r.history]
+    found = [r for r in read_rewrites(data_set("train", SET)) if r.history]
     random.shuffle(found)
     chosen = found[: settings.follow_ups]
     elsewhere = random.sample(chosen, int(settings.foreign * len(chosen)))

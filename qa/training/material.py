@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from qa.errors import QAError
 from qa.evaluation.metrics import says
 from qa.evaluation.questions import sample
-from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set, training_set
+from qa.evaluation.squad import ReadingQuestion, data_set, divide, never_read, read_set
 from qa.reader.model import STRIDE_TOKENS, WEIGHTS, tokenizer_of
 from qa.reader.rerank import TITLE_TOKENS
 from qa.training import written
@@ -204,7 +204,7 @@ def read_texts(limit: int = 0) -> Texts:
     most = limit or None
     texts = Texts()
     for name in SETS:
-        found = read_set(training_set(name))
+        found = read_set(data_set("train", name))
         if name == SQUAD:
             train, aside = divide(found)
             unread = never_read(found)
