@@ -67,12 +67,13 @@ def load_calibration(path: Path = CALIBRATION) -> Calibration:
     """Raises `MissingWeights` where the file is missing or does not fit this version."""
     try:
         fitted = json.loads(path.read_text(encoding="utf-8"))
+        likely, likeliest, beside, rank, constant = fitted["items"]
         return Calibration(
             tuple(float(fitted["weights"][name]) for name in FEATURES),
             float(fitted["none"]),
             float(fitted["threshold"]),
             tuple((float(t), float(answered), float(right)) for t, answered, right in fitted["coverage"]),
-            tuple(float(weight) for weight in fitted["items"]),
+            tuple(float(weight) for weight in (likely, likeliest, beside, rank, constant)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MissingWeights(
