@@ -42,7 +42,7 @@ class Config:
     taught: float = 0.5  # share of the loss that follows the reader that has not read the question
     candidate_questions: int = 90_000  # of each half
     seed: int = 7
-    workers: int = 4  # processes that pack batches; 0: the one that trains
+    workers: int = 12  # processes that pack batches; 0: the one that trains
     checkpoint_steps: int = 500
     limit: int = 0  # questions of each set; 0: all
 

@@ -38,7 +38,7 @@ from qa.training.nearest import nearest_passages
 from qa.training.packed import Encoder, Inputs, WarmUp
 from qa.training.packing import Batch, GroupOf
 
-KEPT = 0.75  # of what the reader learns without its teachers
+ENDS = 3  # times that the reader goes on without its teachers, in other orders
 AMONG_SEVERAL = 0.5  # share of a reader's steps, the last ones: questions beside several passages
 READING_FIRST = 0.85  # share of the re-ranker's batches that are plain reading, at the beginning
 READING_UNTIL = 0.6  # share of its steps: then there is none left
@@ -127,6 +127,10 @@ class Run:
         """The reader that has read nothing of this half of the articles."""
         return self.out / f"half-{number}.safetensors"
 
+    def ends(self) -> list[Path]:
+        """The readers whose mean is kept."""
+        return [self.out / f"reader-{number}.safetensors" for number in range(ENDS)]
+
     def pools(self) -> list[Numbers]:
         """The questions to learn from about each half."""
         learned = self.material.learned_from
@@ -195,6 +199,7 @@ def _halves(run: Run) -> None:
     for number in (0, 1):
         path = run.half(number)
         if not path.exists():
+            torch.manual_seed(run.config.seed + 20 + number)
             encoder = run.encoder(read_tensors(run.leaves("warm-up")))
             _read(run, path.stem, encoder, [pools[1 - number]], run.config.half_steps, 3 + number)
             _write_between(encoder, path)
@@ -219,22 +224,26 @@ def _taught(run: Run) -> None:
 
 
 def _reader(run: Run) -> None:
-    """It goes on without a teacher, by turns beside one passage and beside several. What is kept lies between
-    what it was and what it became (WiSE-FT; Wortsman et al., CVPR 2022)."""
+    """It goes on without a teacher, by turns beside one passage and beside several, three times from the same
+    start. What is kept is the mean of what it became (model soups; Wortsman et al., ICML 2022)."""
     config, pool = run.config, [run.material.learned_from]
-    start = read_tensors(run.leaves("taught"))
-    encoder = run.encoder(start)
-    batches = _in_turn([*_alone(run, pool, 12), *_among(run, pool, 13)])
+    for number, path in enumerate(run.ends()):
+        if path.exists():
+            continue
+        torch.manual_seed(config.seed + 10 + number)
+        encoder = run.encoder(read_tensors(run.leaves("taught")))
+        batches = _in_turn([*_alone(run, pool, 20 + number), *_among(run, pool, 30 + number)])
 
-    def loss(batch: Batch) -> Tensor:
-        inputs = run.inputs(batch)
-        return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
+        def loss(batch: Batch, encoder: Encoder = encoder) -> Tensor:
+            inputs = run.inputs(batch)
+            return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
 
-    run.loop.fit("reader", encoder, batches, config.reader_steps, config.last_rate, loss)
-    became = encoder.state()
-    between = {name: torch.lerp(weight, became[name], KEPT) for name, weight in start.items()}
-    _write_weights(run.encoder(between), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER))
-    run.loop.checkpoint("reader").unlink(missing_ok=True)
+        run.loop.fit(path.stem, encoder, batches, config.reader_steps, config.last_rate, loss)
+        _write_between(encoder, path)
+        run.loop.checkpoint(path.stem).unlink(missing_ok=True)
+    _write_weights(
+        run.encoder(_mean(run.ends())), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER)
+    )
 
 
 def _candidates(run: Run) -> None:
@@ -363,6 +372,11 @@ def _find(run: Run, encoder: Encoder, questions: Numbers, seed: int) -> dict[str
     kept[FOUND:] = row[FOUND:, 0] != row[:-FOUND, 0]
     names = ("question", "passage", "first", "last")
     return {**dict(zip(names, row[kept].T, strict=True)), "score": score[kept].astype(np.float16)}
+
+
+def _mean(paths: Sequence[Path]) -> dict[str, Tensor]:
+    weights = [read_tensors(path) for path in paths]
+    return {name: torch.stack([each[name] for each in weights]).mean(dim=0) for name in weights[0]}
 
 
 # What a stage leaves is there as a whole, or not at all
