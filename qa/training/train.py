@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -195,15 +195,11 @@ def _warm_up(run: Run) -> None:
 
 def _halves(run: Run) -> None:
     """Two readers, each of what the other half of the articles is not."""
-    pools = run.pools()
-    for number in (0, 1):
-        path = run.half(number)
-        if not path.exists():
-            torch.manual_seed(run.config.seed + 20 + number)
-            encoder = run.encoder(read_tensors(run.leaves("warm-up")))
-            _read(run, path.stem, encoder, [pools[1 - number]], run.config.half_steps, 3 + number)
-            _write_between(encoder, path)
-            run.loop.checkpoint(path.stem).unlink(missing_ok=True)
+    steps = run.config.half_steps
+    for number, pool in enumerate(reversed(run.pools())):
+        batches = _alone_then_among(run, [pool], steps, 3 + number)
+        start = run.leaves("warm-up")
+        _read(run, run.half(number), start, batches, steps, run.config.rate, 3 + number)
 
 
 def _taught(run: Run) -> None:
@@ -217,30 +213,18 @@ def _taught(run: Run) -> None:
             logits: Tensor = teacher.logits(teacher(inputs))
         return logits
 
-    encoder = run.encoder(read_tensors(run.leaves("warm-up")))
-    _read(run, "taught", encoder, run.pools(), run.config.taught_steps, 2, told)
-    _write_between(encoder, run.leaves("taught"))
-    run.loop.checkpoint("taught").unlink(missing_ok=True)
+    steps = run.config.taught_steps
+    batches = _alone_then_among(run, run.pools(), steps, 2)
+    _read(run, run.leaves("taught"), run.leaves("warm-up"), batches, steps, run.config.rate, 2, told)
 
 
 def _reader(run: Run) -> None:
     """It goes on without a teacher, by turns beside one passage and beside several, three times from the same
     start. What is kept is the mean of what it became (model soups; Wortsman et al., ICML 2022)."""
-    config, pool = run.config, [run.material.learned_from]
+    steps, rate = run.config.reader_steps, run.config.last_rate
     for number, path in enumerate(run.ends()):
-        if path.exists():
-            continue
-        torch.manual_seed(config.seed + 10 + number)
-        encoder = run.encoder(read_tensors(run.leaves("taught")))
-        batches = _in_turn([*_alone(run, pool, 20 + number), *_among(run, pool, 30 + number)])
-
-        def loss(batch: Batch, encoder: Encoder = encoder) -> Tensor:
-            inputs = run.inputs(batch)
-            return packed.reading_loss(encoder.logits(encoder(inputs, config.dropout)), inputs)
-
-        run.loop.fit(path.stem, encoder, batches, config.reader_steps, config.last_rate, loss)
-        _write_between(encoder, path)
-        run.loop.checkpoint(path.stem).unlink(missing_ok=True)
+        batches = _by_turns(run, [run.material.learned_from], 20 + number)
+        _read(run, path, run.leaves("taught"), batches, steps, rate, 20 + number)
     _write_weights(
         run.encoder(_mean(run.ends())), run.leaves("reader"), WEIGHTS, ("config.json", *_TOKENIZER)
     )
@@ -306,19 +290,20 @@ _STAGES: dict[str, Callable[[Run], None]] = {
 
 def _read(
     run: Run,
-    name: str,
-    encoder: Encoder,
-    pools: Sequence[Numbers],
+    path: Path,
+    start: Path,
+    batches: Iterator[Batch],
     steps: int,
+    rate: float,
     seed: int,
     told: Callable[[Batch, Inputs], Tensor] | None = None,
 ) -> None:
-    """Train `encoder` on the questions of these pools, which take turns; beside one passage at first, later
-    beside several. `told` gives the logits of a reader to learn from as well."""
-    among = round(AMONG_SEVERAL * steps)
-    batches = chain(
-        islice(_in_turn(_alone(run, pools, seed)), steps - among), _in_turn(_among(run, pools, 10 + seed))
-    )
+    """Train the reader that begins with the weights of `start`, and leave it at `path`; where it is already,
+    nothing is done. `told` gives the logits of a reader to learn from as well."""
+    if path.exists():
+        return
+    torch.manual_seed(run.config.seed + seed)
+    encoder = run.encoder(read_tensors(start))
 
     def loss(batch: Batch) -> Tensor:
         inputs = run.inputs(batch)
@@ -328,7 +313,21 @@ def _read(
             return right
         return torch.lerp(right, packed.taught_loss(logits, told(batch, inputs), inputs), run.config.taught)
 
-    run.loop.fit(name, encoder, batches, steps, run.config.rate, loss)
+    run.loop.fit(path.stem, encoder, batches, steps, rate, loss)
+    _write_between(encoder, path)
+    run.loop.checkpoint(path.stem).unlink(missing_ok=True)
+
+
+def _alone_then_among(run: Run, pools: Sequence[Numbers], steps: int, seed: int) -> Iterator[Batch]:
+    """Of the pools in turn; beside one passage at first, later beside several. Nothing is packed before the
+    first batch is asked for."""
+    yield from islice(_in_turn(_alone(run, pools, seed)), steps - round(AMONG_SEVERAL * steps))
+    yield from _in_turn(_among(run, pools, 10 + seed))
+
+
+def _by_turns(run: Run, pools: Sequence[Numbers], seed: int) -> Iterator[Batch]:
+    """By turns beside one passage and beside several; likewise."""
+    yield from _in_turn([*_alone(run, pools, seed), *_among(run, pools, 10 + seed)])
 
 
 def _alone(run: Run, pools: Sequence[Numbers], seed: int) -> list[Iterator[Batch]]:
