@@ -152,7 +152,10 @@ def test_the_shipped_curve_says_what_a_higher_threshold_costs() -> None:
 SHORTENED = {**json.loads(CALIBRATION.read_text(encoding="utf-8")), "items": [0.1]}
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", json.dumps({"weights": {}}), json.dumps(SHORTENED)])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[1]", json.dumps({"weights": {}, "bias": 0, "threshold": 1}), json.dumps(SHORTENED)],
+)
 def test_a_damaged_model_is_named_with_the_command_that_mends_it(tmp_path: Path, content: str) -> None:
     file = tmp_path / "confidence.json"
     file.write_text(content)
