@@ -410,7 +410,7 @@ def _parser() -> argparse.ArgumentParser:  # noqa: PLR0915 (a statement for each
     )
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="confidence.json to write")
 
-    train = verbs.add_parser("train", help="Train the weights of reader and re-ranker, stage by stage.")
+    train = verbs.add_parser("train", help="Train reader, re-ranker and comparer, stage by stage.")
     train.set_defaults(verb=_train)
     train.add_argument("config", type=Path, metavar="CONFIG", help="settings of the run, TOML")
     train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(default: %(default)s)")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa.errors import MissingWeights
-from qa.reader import Place, Reranker, agreeing
+from qa.reader import Looks, Place, Reranker, agreeing
 from qa.types import Document, Hit, Span
 from qa.words import names_in
 
@@ -31,6 +31,7 @@ FEATURES = (
     "score",  # span score, logits
     "retrieval",  # score of the span's passage, as a share of the best possible
     "reranked",  # score of a second look at the span, logits; below the lowest where there was none
+    "compared",  # score of another look, at the first RERANKED side by side; likewise
     "lacking",  # names and numbers of the question that the document does not hold, at most MOST_LACKING
 )
 
@@ -112,8 +113,10 @@ def features(
     reranker: Reranker,
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
-    reranked = reranker.scores(question, in_passages(answers[:RERANKED], hits, documents))
-    reranked += [min(reranked, default=0.0) - 1] * (len(answers) - len(reranked))
+    looks = reranker.scores(question, in_passages(answers[:RERANKED], hits, documents))
+    if looks:
+        lowest = Looks(*(min(scores) - 1 for scores in zip(*looks, strict=True)))
+        looks += [lowest] * (len(answers) - len(looks))
     scores = {hit.passage.id: hit.score for hit in hits}
     named = names_in(question)
     return [
@@ -121,10 +124,10 @@ def features(
             "gap": best.gap,
             "score": best.score,
             "retrieval": scores[best.passage_id],
-            "reranked": again,
+            **look._asdict(),
             "lacking": _lacking(named, documents[best.document_id], best.start),
         }
-        for (best, *_), again in zip(answers, reranked, strict=True)
+        for (best, *_), look in zip(answers, looks, strict=True)
     ]
 
 

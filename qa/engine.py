@@ -337,7 +337,7 @@ class QA:
         return {
             "qa": __version__,
             "reader": self.reader.fingerprint,
-            "reranker": self.reranker.fingerprint,
+            **self.reranker.fingerprints,
             "embedder": f"{self.embedder.id}:{self.embedder.fingerprint}",
             "index": str(self.store.generation),
         }

@@ -1,5 +1,5 @@
-"""all-MiniLM-L6-v2, the embedder, whose word embeddings the reader and the re-ranker share: where it lies,
-and in which floating point such a model is fast here."""
+"""all-MiniLM-L6-v2, the embedder, whose word embeddings the reader, the re-ranker and the comparer share:
+where it lies, and in which floating point such a model is fast here."""
 
 from __future__ import annotations
 

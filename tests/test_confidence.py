@@ -18,7 +18,7 @@ from qa.confidence import (
     load_calibration,
 )
 from qa.errors import MissingWeights
-from qa.reader import Place, Reranker
+from qa.reader import Looks, Place, Reranker
 from qa.types import Document, Hit, Passage, Span
 
 TEXT = "Spokesman William Spindler told AFP. William Spindler wrote. Pope Francis pleaded."
@@ -46,8 +46,9 @@ class LengthReranker(Reranker):
     def __init__(self) -> None:
         pass
 
-    def scores(self, question: str, candidates: Sequence[Place]) -> list[float]:
-        return [float(place.end - place.start) for place in candidates]
+    def scores(self, question: str, candidates: Sequence[Place]) -> list[Looks]:
+        lengths = [float(place.end - place.start) for place in candidates]
+        return [Looks(length, -length) for length in lengths]
 
 
 def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> None:
@@ -69,6 +70,7 @@ def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> Non
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
     assert [each["reranked"] for each in known] == [16, 12]
+    assert [each["compared"] for each in known] == [-16, -12]
 
 
 def test_an_answer_is_looked_at_again_in_the_passage_of_its_best_place() -> None:
@@ -86,6 +88,7 @@ def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_tha
     found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
     known = features("Which?", found, [one], {"d": document("d", "D")}, LengthReranker())
     assert [each["reranked"] for each in known] == [8, 3, 5, 2, 2, 2]
+    assert [each["compared"] for each in known] == [-8, -3, -5, -9, -9, -9]
     assert features("Which?", [], [one], {}, LengthReranker()) == []
 
 
@@ -135,7 +138,7 @@ def test_the_shipped_model_grows_surer_with_the_logits() -> None:
     model = load_calibration()
     base = {"retrieval": 1.0, "lacking": 0.0}
     [low], [high] = (
-        model.probabilities([{**base, **dict.fromkeys(("gap", "score", "reranked"), logits)}])
+        model.probabilities([{**base, **dict.fromkeys(("gap", "score", "reranked", "compared"), logits)}])
         for logits in (-8.0, 8.0)
     )
     assert low < model.threshold < high

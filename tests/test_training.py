@@ -28,7 +28,7 @@ from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set
 from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
-from qa.reader.rerank import MARKED, Place, mark
+from qa.reader.rerank import LONGEST, MARKED, Place, mark
 from qa.reader.weights import WORDS, load
 from qa.training import packed, packing
 from qa.training.cloze import cloze_questions
@@ -42,6 +42,7 @@ from qa.training.material import (
     Labels,
     Material,
     Texts,
+    Tokens,
     labels,
     make_material,
     read_texts,
@@ -426,27 +427,65 @@ def test_hidden_words_are_never_those_of_an_answer(seed: int, share: float) -> N
     assert not len(plain.masked)
 
 
+def of_text(text: str, title: str, begin: int, end: int, right: bool = True) -> packing.Candidate:
+    place = token_range(TOKENIZER.encode(text, add_special_tokens=False).offsets, begin, end)
+    assert place
+    return packing.Candidate(tokens(title), sets().passages().index(text), place, right)
+
+
+def tokens(text: str) -> Tokens:
+    return np.array(TOKENIZER.encode(text, add_special_tokens=False).ids, np.uint16)
+
+
 @pytest.mark.parametrize("titled", [True, False])
-def test_a_marked_candidate_is_laid_out_as_the_product_lays_it_out(titled: bool) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_marked_candidates_are_laid_out_as_the_product_lays_them_out(titled: bool, together: bool) -> None:
     found = material()
     text, question = SHIPS[1], "Who was her master?"
-    offsets = TOKENIZER.encode(text, add_special_tokens=False).offsets
-    for begin, end in ((0, 3), (text.index("Olaf"), len(text) - 1), (text.index("island"), len(text))):
-        title = "Ships stay in port" if titled else ""
-        expected = mark(TOKENIZER, question, Place(title, text, begin, end))
-        place = token_range(offsets, begin, end)
-        assert place
-        ids = [TOKENIZER.encode(each, add_special_tokens=False).ids for each in (question, title)]
-        asked_, title_ = (np.array(each, np.uint16) for each in ids)
-        number = sets().passages().index(text)
+    title = "Ships stay in port" if titled else ""
+    ranges = [(0, 3), (text.index("Olaf"), len(text) - 1), (text.index("island"), len(text))]
+    for some in [ranges] if together else [[each] for each in ranges]:
+        expected = mark(TOKENIZER, question, [Place(title, text, *each) for each in some])
         made = Packed(1)
-        assert made.add([packing.marked(found, asked_, title_, number, place, True)])
+        candidates = [of_text(text, title, *each) for each in some]
+        assert made.add([packing.marked(found, tokens(question), candidates)])
         batch = lay_out(made, np.random.default_rng(0))
         n = len(expected.ids)
         assert batch.ids[:n].tolist() == expected.ids
         assert batch.types[:n].tolist() == expected.types
-        assert batch.places.tolist() == [[expected.first, expected.last, 0]]
+        assert batch.places.tolist() == [[*place, 0] for place in expected.places]
+        assert len(expected.places) == len(some)
         assert batch.tokens == n
+
+
+def test_candidates_side_by_side_that_do_not_fit_are_left_out_as_in_the_product() -> None:
+    found = material()
+    text, question = SHIPS[1], "Who was her master?"
+    many = [Place("Ships stay in port", text, 0, 3)] * 40
+    expected = mark(TOKENIZER, question, many)
+    assert 1 < len(expected.places) < 40
+    window = packing.marked(found, tokens(question), [of_text(text, many[0].title, 0, 3)] * 40)
+    assert len(window.places) == len(expected.places)
+    assert len(window) == len(expected.ids) <= LONGEST == ROW
+
+
+def test_candidates_side_by_side_are_those_of_the_question_in_any_order() -> None:
+    found = material()
+    passage = int(found.passage[0])
+    right = [False, True, False, False, False, False]
+    numbers = (np.zeros(6), np.full(6, passage), np.arange(6), np.arange(6))
+    known = Labels(*(each.astype(np.int32) for each in numbers), np.array(right))
+    orders = set()
+    for seed in range(200):
+        (window,) = packing.comparing(found, known)(0, Random(seed))
+        assert window.right
+        words = [int(window.body[first]) for first, _ in window.places]
+        at = [found.passages[passage].tolist().index(word) for word in words]
+        assert [right[i] for i in at] == window.right
+        assert any(window.right)
+        orders.add(tuple(at))
+    assert {len(order) for order in orders} == set(packing.COMPARED)
+    assert {order[0] for order in orders} > {0, 1, 2}
 
 
 def test_where_no_candidate_is_right_a_later_one_or_the_sets_answer_takes_the_last_place() -> None:
@@ -457,7 +496,8 @@ def test_where_no_candidate_is_right_a_later_one_or_the_sets_answer_takes_the_la
         numbers = (np.full(n, question), np.full(n, found.passage[question]), np.arange(n), np.arange(n))
         known = Labels(*(each.astype(np.int32) for each in numbers), np.array(right))
         return [
-            (w.origin[2] + w.places[0][0], w.right) for w in packing.reranking(found, known)(0, Random(1))
+            (w.origin[2] + w.places[0][0], *(w.right or []))
+            for w in packing.reranking(found, known)(0, Random(1))
         ]
 
     first = found.places_of(0)[0][0]
@@ -558,7 +598,7 @@ def test_the_loss_of_what_another_reader_tells_is_the_cross_entropy_over_all_win
 
 def test_the_loss_of_the_reranker_is_that_of_choosing_a_right_candidate_or_none_where_none_is() -> None:
     def candidate(score: float, right: bool) -> tuple[Window, float]:
-        return replace(window(6, 0, [(2, 3)]), right=right), score
+        return replace(window(6, 0, [(2, 3)]), right=[right]), score
 
     groups = [
         [candidate(3, True), candidate(1, False), candidate(2, True)],
@@ -644,7 +684,8 @@ def test_the_folder_of_another_run_is_not_gone_on_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "lacks"), [("warm-up", "material"), ("labels", "candidates"), ("reranker", "labels")]
+    ("stage", "lacks"),
+    [("warm-up", "material"), ("labels", "candidates"), ("reranker", "labels"), ("comparer", "taught")],
 )
 def test_a_stage_without_the_one_before_is_one_sentence(tmp_path: Path, stage: str, lacks: str) -> None:
     for before in STAGES:
@@ -701,6 +742,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_pat
     config = tmp_path / "c.toml"
     config.write_text(
         "warm_up_steps = 2\ntaught_steps = 4\nreader_steps = 2\nhalf_steps = 1\nreranker_steps = 3\n"
+        "comparer_steps = 3\n"
         "rows = 8\nworkers = 0\ncandidate_questions = 8\ncheckpoint_steps = 1\nlimit = 6\n"
     )
 
@@ -721,7 +763,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_its_reader_answers(tmp_pat
     killed.wait()
     assert not (tmp_path / "killed" / "reader").exists()
     assert start("killed").wait() == 0
-    for name in ("reader", "reranker"):
+    for name in ("reader", "reranker", "comparer"):
         whole, gone_on = ((tmp_path / out / name / "model.safetensors") for out in ("whole", "killed"))
         assert whole.read_bytes() == gone_on.read_bytes()
         assert not any("word_embeddings" in tensor for tensor in load_file(whole))

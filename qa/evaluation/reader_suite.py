@@ -78,11 +78,12 @@ def run(
         sets[name] = figures(readings, threshold if name in SOMETIMES_ANSWERED else -np.inf)
         if name == END_TO_END:
             slices = by_question_word(readings)
-    weights = [*reader.weights.iterdir(), *given.reranker.weights.iterdir()]
+    folders = (reader.weights, given.reranker.weights, given.reranker.comparer)
+    weights = [file for folder in folders for file in folder.iterdir()]
     summary = {
         "settings": {
             "reader": reader.fingerprint,
-            "reranker": given.reranker.fingerprint,
+            **given.reranker.fingerprints,
             "limit": limit,
         },
         "threshold": threshold if np.isfinite(threshold) else None,

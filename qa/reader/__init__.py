@@ -2,6 +2,6 @@
 
 from qa.reader.decode import agreeing, best_spans
 from qa.reader.model import Reader
-from qa.reader.rerank import Place, Reranker
+from qa.reader.rerank import Looks, Place, Reranker
 
-__all__ = ["Place", "Reader", "Reranker", "agreeing", "best_spans"]
+__all__ = ["Looks", "Place", "Reader", "Reranker", "agreeing", "best_spans"]

@@ -4,7 +4,8 @@ The reader weighs every span of a passage at once; which of its best ones answer
 one of them in view (RECONSIDER: span-focused cross-attention; Iyer et al., NAACL 2021), and under the
 title of its document, which tells whom or what the passage is about. The re-ranker is the reader's
 encoder trained on: its candidate has a token type of its own, and its score is the reader's, start plus
-end logit relative to [CLS]. It shares the shipped reader's word embeddings.
+end logit relative to [CLS]. The comparer is another one, which reads all candidates in one sequence, so
+that each is weighed in view of the others. Both share the shipped reader's word embeddings.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-RERANKER = WEIGHTS.with_name("reranker")
+RERANKER, COMPARER = WEIGHTS.with_name("reranker"), WEIGHTS.with_name("comparer")
 TITLE_TOKENS = 16
 BEFORE, AFTER = 40, 24  # tokens of the passage that are read beside a candidate
+LONGEST = 512  # tokens of a sequence; candidates that do not fit are not looked at
 MARKED = 2  # token type of a candidate's tokens
 TOKEN_TYPES = 3
 
@@ -41,31 +43,45 @@ class Place(NamedTuple):
     end: int
 
 
+class Looks(NamedTuple):
+    """How well a candidate answers, in logits; 0: as well as none."""
+
+    reranked: float  # alone
+    compared: float  # beside the other candidates
+
+
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """[CLS] question [SEP] title [SEP] words before, candidate, words after [SEP]."""
+    """[CLS] question [SEP] title [SEP] words before, candidate, words after [SEP] title [SEP] … [SEP]"""
 
     ids: list[int]
     types: list[int]
-    first: int  # tokens of the candidate
-    last: int
+    places: list[tuple[int, int]]  # first and last token of each candidate
 
 
-def mark(tokenizer: Tokenizer, question: str, place: Place) -> Marked:
-    """A question with one candidate."""
+def mark(tokenizer: Tokenizer, question: str, candidates: Sequence[Place]) -> Marked:
+    """A question with its candidates, the first of them that fit."""
     asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
-    title = tokenizer.encode(place.title.removesuffix("…"), add_special_tokens=False).ids[:TITLE_TOKENS]
-    body = tokenizer.encode(place.text, add_special_tokens=False)
-    inside = [i for i, (a, b) in enumerate(body.offsets) if a < place.end and b > place.start]
-    first, last = inside[0], inside[-1]
-    begin = max(0, first - BEFORE)
-    piece = body.ids[begin : last + 1 + AFTER]
     cls, sep = tokenizer.encode("").ids
-    head = [cls, *asked, sep, *title, sep]
-    shift = len(head) - begin
-    types = [0] * len(head) + [1] * (len(piece) + 1)
-    types[first + shift : last + 1 + shift] = [MARKED] * (last - first + 1)
-    return Marked([*head, *piece, sep], types, first + shift, last + shift)
+    found = Marked([cls, *asked, sep], [0] * (len(asked) + 2), [])
+    for place in candidates:
+        title = tokenizer.encode(place.title.removesuffix("…"), add_special_tokens=False).ids[:TITLE_TOKENS]
+        body = tokenizer.encode(place.text, add_special_tokens=False)
+        inside = [i for i, (a, b) in enumerate(body.offsets) if a < place.end and b > place.start]
+        first, last = inside[0], inside[-1]
+        begin = max(0, first - BEFORE)
+        piece = body.ids[begin : last + 1 + AFTER]
+        if len(found.ids) + len(title) + len(piece) + 2 > LONGEST:
+            break
+        found.ids.extend([*title, sep])
+        found.types.extend([0] * (len(title) + 1))
+        shift = len(found.ids) - begin
+        found.places.append((first + shift, last + shift))
+        found.ids.extend([*piece, sep])
+        types = [1] * (len(piece) + 1)
+        types[first - begin : last + 1 - begin] = [MARKED] * (last - first + 1)
+        found.types.extend(types)
+    return found
 
 
 def batch(marked: Sequence[Marked]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -79,52 +95,57 @@ def batch(marked: Sequence[Marked]) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def span_scores(model: Any, marked: Sequence[Marked]) -> torch.Tensor:
-    """Start plus end logit of each candidate, relative to [CLS]; of shape (candidates,)."""
+    """Start plus end logit of each candidate, relative to its sequence's [CLS]; of shape (candidates,)."""
     import torch  # noqa: PLC0415
 
     ids, types, mask = (torch.from_numpy(array) for array in batch(marked))
     output = model(input_ids=ids, token_type_ids=types, attention_mask=mask)
-    starts, ends = output.start_logits.float(), output.end_logits.float()  # (candidates, width)
-    rows = torch.arange(len(marked))
-    first, last = torch.tensor([(each.first, each.last) for each in marked]).T
-    scores: torch.Tensor = starts[rows, first] - starts[:, 0] + ends[rows, last] - ends[:, 0]
+    starts, ends = output.start_logits.float(), output.end_logits.float()  # (sequences, width)
+    places = [(row, first, last) for row, each in enumerate(marked) for first, last in each.places]
+    rows, first, last = torch.tensor(places).T
+    scores: torch.Tensor = starts[rows, first] - starts[rows, 0] + ends[rows, last] - ends[rows, 0]
     return scores
 
 
 class Reranker:
-    """Scores candidates. The model is loaded with the first question; threads may share one."""
+    """Scores candidates. The models are loaded with the first question; threads may share one."""
 
-    def __init__(self, weights: Path = RERANKER) -> None:
+    def __init__(self, weights: Path = RERANKER, comparer: Path = COMPARER) -> None:
         """Raises `MissingWeights` where a file of the weights is not there."""
-        self.weights = weights
-        require(weights, ("config.json", "model.safetensors"), "re-ranker")
+        self.weights, self.comparer = weights, comparer
+        for folder, what in ((weights, "re-ranker"), (comparer, "comparer")):
+            require(folder, ("config.json", "model.safetensors"), what)
         self._lock = Lock()
 
     @cached_property
-    def fingerprint(self) -> str:
-        """The first 16 hex digits of the weights' SHA-256."""
-        return fingerprint(self.weights)
+    def fingerprints(self) -> dict[str, str]:
+        """The first 16 hex digits of the weights' SHA-256, of both models."""
+        return {"reranker": fingerprint(self.weights), "comparer": fingerprint(self.comparer)}
 
     def warm(self) -> None:
-        """Load the model now rather than with the first question."""
+        """Load the models now rather than with the first question."""
         with self._lock:
-            _ = self._model, self._tokenizer
+            _ = self._models, self._tokenizer
 
-    def scores(self, question: str, candidates: Sequence[Place]) -> list[float]:
-        """How well each candidate answers, in logits; 0: as well as none."""
+    def scores(self, question: str, candidates: Sequence[Place]) -> list[Looks]:
+        """Of each candidate, in their order; what a sequence has no room for counts for one logit less than
+        the lowest there."""
         import torch  # noqa: PLC0415
 
         if not candidates:
             return []
         with self._lock, torch.inference_mode():
-            marked = [mark(self._tokenizer, question, candidate) for candidate in candidates]
-            scores: list[float] = span_scores(self._model, marked).tolist()
-            return scores
+            reranker, comparer = self._models
+            each = [mark(self._tokenizer, question, [candidate]) for candidate in candidates]
+            alone = span_scores(reranker, each).tolist()
+            beside = span_scores(comparer, [mark(self._tokenizer, question, candidates)]).tolist()
+        beside += [min(beside) - 1] * (len(alone) - len(beside))
+        return [Looks(*scores) for scores in zip(alone, beside, strict=True)]
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return tokenizer_of(WEIGHTS)
 
     @cached_property
-    def _model(self) -> Any:
-        return encoder(self.weights, "re-ranker")
+    def _models(self) -> tuple[Any, Any]:
+        return encoder(self.weights, "re-ranker"), encoder(self.comparer, "comparer")

@@ -70,7 +70,7 @@ def calibrate(
             "questions": len(examples),
             "seed": folders.SEED,
             "reader": reader.fingerprint,
-            "reranker": reranker.fingerprint,
+            **reranker.fingerprints,
             "embedder": embedder.fingerprint,
         },
         **fit(examples, [folder.source for folder in asked]),

@@ -18,6 +18,7 @@ STAGES = {
     "candidates": "candidates.npz",
     "labels": "labels.npz",
     "reranker": "reranker",
+    "comparer": "comparer",
 }
 """In their order, with what each leaves in the run's folder."""
 LEAST_ROWS = 8  # of a batch: the windows of four long passages, side by side
@@ -32,10 +33,11 @@ class Config:
     taught_steps: int = 2_840
     reader_steps: int = 3_228
     reranker_steps: int = 3_750
+    comparer_steps: int = 2_961
     rows: int = 128  # of 512 tokens in a batch
     warm_up_rate: float = 6e-4
     rate: float = 3.5e-4
-    last_rate: float = 2.2e-4  # of the reader after it was taught
+    last_rate: float = 2.2e-4  # of what goes on from the taught reader
     dropout: float = 0.1  # of the hidden states
     masked: float = 0.12  # share of a passage's words in the warm-up
     negatives: float = 0.6  # share of the questions that are read beside another passage too, at first

@@ -166,6 +166,11 @@ class Labels:
         changes = np.flatnonzero(np.diff(self.question)) + 1
         return np.concatenate([[0] if len(self.question) else [], changes, [len(self.question)]]).astype(int)
 
+    @property
+    def pool(self) -> Numbers:
+        """The questions, as `at` counts them."""
+        return np.arange(len(self.at) - 1, dtype=np.int32)
+
     @classmethod
     def read(cls, path: Path) -> Labels:
         with np.load(path) as stored:

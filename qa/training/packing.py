@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import QAError
-from qa.reader.rerank import AFTER, BEFORE, MARKED, TITLE_TOKENS
+from qa.reader.rerank import AFTER, BEFORE, LONGEST, MARKED, TITLE_TOKENS
 from qa.training.material import NEWS, Flags, Labels, Material, Numbers, Tokens
 from qa.types import Range
 
@@ -31,6 +32,7 @@ NEAREST_NEWS = 4  # of the passages near a question about the news: those about 
 SEVERAL = 3  # passages beside a question's own, where it is read as the product reads
 WITHOUT_OWN = 0.12  # of the times, a question that has an answer is read beside several without its own
 MOST_CANDIDATES = 4  # of a question, read at a time
+COMPARED = (2, 3, 3, 3, 3, 3, 3, 4, 4, 4)  # of a question side by side: most often as many as the product has
 SHARE_SHUFFLED = 0.5  # of the times, later candidates come in the places of the third and fourth
 LONGEST_MARKED = 60  # tokens of an answer that no reader found
 
@@ -39,14 +41,15 @@ Longs = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Window:
-    """`places` are (first, last) tokens of `body`: of the answer, or of the candidate that is `right` or
-    not."""
+    """`places` are (first, last) tokens of `body`: of the answer, or of candidates that are `right` or not.
+    `titles` are places too, of what is not read as a passage."""
 
     question: Tokens
     body: Tokens
     places: list[Range]
     origin: tuple[int, int, int] = (-1, -1, -1)  # question, passage, first token of the passage in `body`
-    right: bool | None = None
+    right: list[bool] | None = None
+    titles: list[Range] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.question) + len(self.body) + 3
@@ -55,6 +58,15 @@ class Window:
 Group = list[Window]
 """What is read for one question at a time."""
 GroupOf = Callable[[int, Random], Group]
+
+
+class Candidate(NamedTuple):
+    """What may answer, of a passage under this title."""
+
+    title: Tokens
+    passage: int
+    place: Range
+    right: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,55 +174,81 @@ def looking(material: Material, beside: Numbers) -> GroupOf:
 
 
 def reranking(material: Material, found: Labels) -> GroupOf:
-    """The candidates of a question, each in a window of its own. Where an answerable question has no right
-    one among them, a later one takes the last place, or what the set accepts."""
+    """The candidates of a question, each in a window of its own."""
 
     def group(number: int, random: Random) -> Group:
-        chosen = list(range(int(found.at[number]), int(found.at[number + 1])))
-        question = int(found.question[chosen[0]])
-        if len(chosen) > MOST_CANDIDATES and random.random() < SHARE_SHUFFLED:
-            chosen[2:] = random.sample(chosen[2:], len(chosen) - 2)
-        rows = [
-            (int(found.passage[i]), (int(found.first[i]), int(found.last[i])), bool(found.right[i]))
-            for i in chosen
-        ]
-        rows, later = rows[:MOST_CANDIDATES], rows[MOST_CANDIDATES:]
-        if material.answerable[question] and not any(right for *_, right in rows):
-            better = [row for row in later if row[2]]
-            places = material.places_of(question)
-            if not better and places:
-                first, last = random.choice(places)
-                if last - first < LONGEST_MARKED:
-                    better = [(int(material.passage[question]), (first, last), True)]
-            if better:
-                rows[MOST_CANDIDATES - 1 :] = better[:1]
-        asked = _asked(material, question, random)
-        untitled = random.random() < 0.5  # a document may have no title, or repeat it as its first words
-        titles = [material.titles[passage] for passage, *_ in rows]
-        return [
-            marked(
-                material,
-                asked,
-                title if len(title) or untitled else material.passages[passage][:TITLE_TOKENS],
-                passage,
-                place,
-                right,
-            )
-            for title, (passage, place, right) in zip(titles, rows, strict=True)
-        ]
+        asked, candidates = _candidates(material, found, number, random, MOST_CANDIDATES)
+        return [marked(material, asked, [each]) for each in candidates]
 
     return group
 
 
-def marked(
-    material: Material, question: Tokens, title: Tokens, passage: int, place: Range, right: bool
-) -> Window:
-    """A candidate in its surroundings, as `qa.reader.rerank.mark` lays it out."""
-    first, last = place
-    begin = max(0, first - BEFORE)
-    body = material.passages[passage][begin : last + 1 + AFTER]
-    head = np.concatenate([question, np.array([SEP], np.uint16), title])
-    return Window(head, body, [(first - begin, last - begin)], (-1, passage, begin), right)
+def comparing(material: Material, found: Labels) -> GroupOf:
+    """The candidates of a question side by side in one window, in any order."""
+
+    def group(number: int, random: Random) -> Group:
+        asked, candidates = _candidates(material, found, number, random, random.choice(COMPARED))
+        random.shuffle(candidates)
+        return [marked(material, asked, candidates)]
+
+    return group
+
+
+def _candidates(
+    material: Material, found: Labels, number: int, random: Random, most: int
+) -> tuple[Tokens, list[Candidate]]:
+    """A question with its first candidates, or some of the later ones. Where an answerable question has no
+    right one among them, a later one takes the last place, or what the set accepts."""
+    chosen = list(range(int(found.at[number]), int(found.at[number + 1])))
+    question = int(found.question[chosen[0]])
+    if len(chosen) > most and random.random() < SHARE_SHUFFLED:
+        chosen[most - 2 :] = random.sample(chosen[most - 2 :], len(chosen) - most + 2)
+    rows = [
+        (int(found.passage[i]), (int(found.first[i]), int(found.last[i])), bool(found.right[i]))
+        for i in chosen
+    ]
+    rows, later = rows[:most], rows[most:]
+    if material.answerable[question] and not any(right for *_, right in rows):
+        better = [row for row in later if row[2]]
+        places = material.places_of(question)
+        if not better and places:
+            first, last = random.choice(places)
+            if last - first < LONGEST_MARKED:
+                better = [(int(material.passage[question]), (first, last), True)]
+        if better:
+            rows[most - 1 :] = better[:1]
+    asked = _asked(material, question, random)
+    untitled = random.random() < 0.5  # a document may have no title, or repeat it as its first words
+    titles = [material.titles[passage] for passage, *_ in rows]
+    return asked, [
+        Candidate(title if len(title) or untitled else material.passages[row[0]][:TITLE_TOKENS], *row)
+        for title, row in zip(titles, rows, strict=True)
+    ]
+
+
+def marked(material: Material, question: Tokens, candidates: Sequence[Candidate]) -> Window:
+    """Candidates in their surroundings, as `qa.reader.rerank.mark` lays them out: what stands before the
+    first one's passage is the window's question, the titles of the others are in its body."""
+    sep = np.array([SEP], np.uint16)
+    head = np.concatenate([question, sep, candidates[0].title])
+    body = sep[:0]
+    places: list[Range] = []
+    titles: list[Range] = []
+    rights: list[bool] = []
+    for title, passage, (first, last), right in candidates:
+        begin = max(0, first - BEFORE)
+        piece = material.passages[passage][begin : last + 1 + AFTER]
+        if rights:
+            if len(head) + len(body) + len(title) + len(piece) + 5 > LONGEST:
+                break
+            titles.append((len(body) + 1, len(body) + 1 + len(title)))
+            body = np.concatenate([body, sep, title, sep])
+        shift = len(body) - begin
+        places.append((first + shift, last + shift))
+        body = np.concatenate([body, piece])
+        rights.append(right)
+    begin = max(0, candidates[0].place[0] - BEFORE)
+    return Window(head, body, places, (-1, candidates[0].passage, begin), rights, titles)
 
 
 def _asked(material: Material, question: int, random: Random) -> Tokens:
@@ -310,13 +348,15 @@ def lay_out(packed: Packed, masks: np.random.Generator, share: float = 0.0) -> B
             found.append((at, first, len(window.body), question))
             origins.append(window.origin)
             hideable[body] = True
+            for begin, last in window.titles:
+                types[first + begin : first + last + 1] = 0
             for begin, last in window.places:
                 place = slice(first + begin, first + last + 1)
                 hideable[place] = False
                 if window.right is not None:
                     types[place] = MARKED
                 places.append((place.start, place.stop - 1, question))
-                right.append(window.right is not False)
+            right += window.right or [True] * len(window.places)
             bounds.append(end)
             at = end
         if at < (row + 1) * ROW:  # the rest of the row is a sequence of its own, that nothing reads

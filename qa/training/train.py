@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from qa.errors import QAError
 from qa.minilm import arithmetic, word_embeddings
 from qa.reader.model import WEIGHTS
-from qa.reader.rerank import RERANKER, TOKEN_TYPES
+from qa.reader.rerank import COMPARER, RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
 from qa.training import material as texts
 from qa.training import packed, packing
@@ -52,6 +52,7 @@ _NEEDS = {
     "candidates": ("material", "halves"),
     "labels": ("material", "candidates"),
     "reranker": ("material", "warm-up", "labels"),
+    "comparer": ("material", "taught", "labels"),
 }
 
 
@@ -62,8 +63,8 @@ def train(
     stages: Sequence[str] = tuple(STAGES),
     progress: Progress | None = None,
 ) -> None:
-    """Run the stages, in their order, those that are done left out. The weights are in `out`/reader and
-    `out`/reranker.
+    """Run the stages, in their order, those that are done left out. The weights are in `out`/reader,
+    `out`/reranker and `out`/comparer.
 
     Raises `QAError` where there is no GPU, a stage before is missing, or `out` is another run's.
     """
@@ -257,8 +258,7 @@ def _reranker(run: Run) -> None:
     labels = Labels.read(run.leaves("labels"))
     encoder = run.encoder(read_tensors(run.leaves("warm-up")), TOKEN_TYPES)
     reading = run.batches(material.learned_from, packing.reading(material, 0.0), 7)
-    pool = np.arange(len(labels.at) - 1, dtype=np.int32)
-    reranking = run.batches(pool, packing.reranking(material, labels), 8)
+    reranking = run.batches(labels.pool, packing.reranking(material, labels), 8)
 
     def mixed() -> Iterator[Batch]:
         coin = Random(config.seed)  # noqa: S311
@@ -266,14 +266,15 @@ def _reranker(run: Run) -> None:
             share = READING_FIRST * (1 - step / steps / READING_UNTIL)
             yield next(reading if coin.random() < share else reranking)
 
-    def loss(batch: Batch) -> Tensor:
-        inputs = run.inputs(batch)
-        logits = encoder.logits(encoder(inputs, config.dropout))
-        return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
+    _choose(run, RERANKER, encoder, mixed(), steps, config.rate)
 
-    run.loop.fit("reranker", encoder, mixed(), steps, config.rate, loss)
-    _write_weights(encoder, run.leaves("reranker"), RERANKER, ("config.json",))
-    run.loop.checkpoint("reranker").unlink(missing_ok=True)
+
+def _comparer(run: Run) -> None:
+    """From the taught reader, on candidates alone."""
+    labels = Labels.read(run.leaves("labels"))
+    encoder = run.encoder(read_tensors(run.leaves("taught")), TOKEN_TYPES)
+    batches = run.batches(labels.pool, packing.comparing(run.material, labels), 9)
+    _choose(run, COMPARER, encoder, batches, run.config.comparer_steps, run.config.last_rate)
 
 
 _STAGES: dict[str, Callable[[Run], None]] = {
@@ -285,6 +286,7 @@ _STAGES: dict[str, Callable[[Run], None]] = {
     "candidates": _candidates,
     "labels": _labels,
     "reranker": _reranker,
+    "comparer": _comparer,
 }
 
 
@@ -316,6 +318,21 @@ def _read(
     run.loop.fit(path.stem, encoder, batches, steps, rate, loss)
     _write_between(encoder, path)
     run.loop.checkpoint(path.stem).unlink(missing_ok=True)
+
+
+def _choose(
+    run: Run, like: Path, encoder: Encoder, batches: Iterator[Batch], steps: int, rate: float
+) -> None:
+    """Train a model that chooses among candidates, the next one of `like`. Batches without any are read."""
+
+    def loss(batch: Batch) -> Tensor:
+        inputs = run.inputs(batch)
+        logits = encoder.logits(encoder(inputs, run.config.dropout))
+        return (packed.reranking_loss if inputs.candidates else packed.reading_loss)(logits, inputs)
+
+    run.loop.fit(like.name, encoder, batches, steps, rate, loss)
+    _write_weights(encoder, run.leaves(like.name), like, ("config.json",))
+    run.loop.checkpoint(like.name).unlink(missing_ok=True)
 
 
 def _alone_then_among(run: Run, pools: Sequence[Numbers], steps: int, seed: int) -> Iterator[Batch]:
