@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from threading import Event
 from time import perf_counter
 from types import TracebackType
 
 from qa import confidence, definitions, extracts, kinds, listing, names, widening
-from qa.conversation import Resolver
+from qa.conversation import Resolver, Turn, repeats
 from qa.embedder import Embedder
 from qa.errors import BadIndex, BadQuestion, QAError
 from qa.indexing import SETTINGS, Part, Progress, Report, alone, index_folder
@@ -102,8 +103,9 @@ class QA:
         self._check(question, k, documents)
         begin = perf_counter()
         wanted, asked_as = kinds.wanted(question), question
+        turns = [(asked, told or "") for asked, told in history]
         if wanted.leans(question):
-            asked_as = self.resolver.resolve(question, [(asked, told or "") for asked, told in history])
+            asked_as = self.resolver.resolve(question, turns)
             wanted = kinds.wanted(asked_as)
         if wanted.kind != "overview" and kinds.says_nothing(asked_as):
             wanted = kinds.Wanted("talk")
@@ -116,7 +118,9 @@ class QA:
                 retrieved = perf_counter()
                 spans = self.reader.read(asked_as, [(hit.passage, hit.text) for hit in hits])
                 read = perf_counter()
-                answer = self._decide(question, asked_as, wanted, hits, spans, documents, min_confidence)
+                answer = self._decide(
+                    question, turns, asked_as, wanted, hits, spans, documents, min_confidence
+                )
             except _Changed:  # another thread removed or replaced what was just read
                 continue
             break
@@ -258,6 +262,7 @@ class QA:
     def _decide(
         self,
         question: str,
+        turns: Sequence[Turn],
         asked_as: str,
         wanted: kinds.Wanted,
         hits: Sequence[Hit],
@@ -273,6 +278,8 @@ class QA:
             [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
             for places in answers
         ]
+        new = [not repeats(best.quote, best.sentence, question, turns) for best, *_ in cited]
+        answers, cited = list(compress(answers, new)), list(compress(cited, new))
         known = confidence.features(asked_as, answers, hits, sources, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)
         if wanted.kind == "list":

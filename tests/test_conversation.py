@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.conversation import Resolver
+from qa.conversation import Resolver, repeats
 from qa.conversation.phrases import phrases
 from qa.conversation.rules import resolve
 from qa.embedder import Embedder
@@ -324,3 +324,39 @@ OPENINGS = [
 )
 def test_no_question_and_no_history_is_too_odd(question: str, history: list[tuple[str, str]]) -> None:
     assert isinstance(resolve(question, history), str)
+    assert repeats("words", "A sentence.", question, history) in (True, False)
+
+
+COUNTED = [("How many bodies did the crew count at first?", "11")]
+ADMISSION = [("How much is admission?", "12 euros")]
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "quote", "sentence"),
+    [
+        (COUNTED, "And in the end?", "11", "They saw 11 bodies on board."),
+        (COUNTED, "What about the second crew?", "about 11", "At first about 11 were seen."),
+        (ADMISSION, "And for children?", "12 euros", "Adults pay 12 euros."),
+    ],
+)
+def test_an_answer_said_again_where_something_else_is_asked_about_only_repeats(
+    history: list[tuple[str, str]], question: str, quote: str, sentence: str
+) -> None:
+    assert repeats(quote, sentence, question, history)
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "quote", "sentence"),
+    [
+        (COUNTED, "And in the end?", "29", "They found 29 bodies."),  # another answer
+        (ADMISSION, "And for children?", "12 euros", "A child, like all children, pays 12 euros."),  # named
+        (COUNTED, "How many bodies were counted on Tuesday?", "11", "They saw 11."),  # a question of its own
+        (COUNTED, "How many?", "11", "They saw 11."),  # nothing else is asked about
+        ([("How much is admission?", "")], "And for children?", "12 euros", "Adults pay 12 euros."),
+        ([], "And for children?", "12 euros", "Adults pay 12 euros."),
+    ],
+)
+def test_an_answer_is_no_repetition_where_it_may_well_be_the_same_again(
+    history: list[tuple[str, str]], question: str, quote: str, sentence: str
+) -> None:
+    assert not repeats(quote, sentence, question, history)

@@ -112,6 +112,32 @@ def test_no_answer_runs_into_or_out_of_a_heading() -> None:
         assert not any("\n" in text[span.start : span.end] for span in spans)
 
 
+@pytest.mark.parametrize(
+    "dateline", ["Taormina, Italy - ", "PARIS (Reuters) — ", "LONDON – ", "Cox's Bazar - "]
+)
+def test_no_answer_runs_from_the_dateline_into_the_report(dateline: str) -> None:
+    report = "Former adversaries on Friday vowed closer links and said they would exchange intelligence."
+    text, place = dateline + report, len(dateline.split())
+    for first, last in ((0, place), (0, place + 3), (place - 1, place)):
+        spans = window_spans(of_words(text, first, last))
+        assert not any(span.start < len(dateline) < span.end for span in spans)
+    best = window_spans(of_words(text, place, place + 1))[0]
+    assert text[best.start : best.end] == "Former adversaries"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Part Two - The Return",
+        "He was late - She left at once, though nobody had told her that he would come.",
+    ],
+)
+def test_a_dash_elsewhere_ends_no_answer(text: str) -> None:
+    at = text.split().index("-")
+    best = window_spans(of_words(text, at - 1, at + 1))[0]
+    assert "-" in text[best.start : best.end]
+
+
 def test_an_answer_may_run_over_the_end_of_a_line() -> None:
     text = "It was called off by the\nharbour master"
     best = window_spans(of_words(text, 5, 7))[0]

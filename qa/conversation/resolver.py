@@ -59,6 +59,18 @@ class Resolver:
         return weights
 
 
+def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -> bool:
+    """Whether a quote only says the last answer again though something else is asked about, which its
+    sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?"."""
+    if not history:
+        return False
+    said, about, words, told = (
+        {stem(word) for word in content_words(text)}
+        for text in (history[-1][1], rules.exchanged(question), quote, sentence)
+    )
+    return bool(said and about) and said <= words and not about <= told
+
+
 def leans(question: str) -> bool:
     """Whether a question may need words of the history: it points back, or hardly says anything itself.
 

@@ -116,7 +116,6 @@ def _resolve(
 def _complete(asked: str, last: Resolved) -> str | None:
     """An ellipsis, completed with the previous question; None where the question has its own verb."""
     core = _WAS_THAT.sub(r"\1", _OPENING.sub("", asked).rstrip("?!. "))
-    about = _ABOUT.sub("", core)
     previous = _OPENING.sub("", last.question).rstrip("?!. ")
     if not previous:
         return None
@@ -131,11 +130,18 @@ def _complete(asked: str, last: Resolved) -> str | None:
     only = _ONLY_WH_PHRASE.match(core)
     if only and not names(core) and not _asks(only["noun"].split()):
         return f"{_as_statement(core, previous, last.answer)}?"
+    topic = exchanged(asked)
+    return f"{_with_topic(previous, topic)}?" if topic else None
+
+
+def exchanged(asked: str) -> str:
+    """What an ellipsis asks about instead of what was asked about before: "And for children?" → "for
+    children". "" where the question has its own verb."""
+    core = _OPENING.sub("", asked).rstrip("?!. ")
+    about = _ABOUT.sub("", core)
     opened = about != core or core != asked.rstrip("?!. ")
     asks = _VERB.search(about) or re.match(_WH, about, re.IGNORECASE) or _OF_SOMETHING.search(about)
-    if opened and not asks:
-        return f"{_with_topic(previous, about)}?"
-    return None
+    return about if opened and not asks else ""
 
 
 def _asks(words: Sequence[str]) -> bool:

@@ -85,8 +85,12 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
     return spans
 
 
-# "## A heading" is a paragraph of its own.
-_PARAGRAPH_ENDS = re.compile(r"\n\s*\n|\n(?=#{1,6} )|^#{1,6} .*\n", re.MULTILINE)
+# "## A heading" is a paragraph of its own, and so is the dateline before a report: "PARIS (Reuters) - ".
+_PARAGRAPH_ENDS = re.compile(
+    r"\n\s*\n|\n(?=#{1,6} )|^#{1,6} .*\n"
+    r"|^[A-Z][\w.'’-]*(?:,? [A-Z][\w.'’-]*){0,3}(?: \([A-Z][\w ./]{1,20}\))? [-–—] (?=[\"“'‘]?[A-Z].{60})",
+    re.MULTILINE,
+)
 _CLOSING = re.compile(r"[\"'”’»](?!\S)")
 
 
