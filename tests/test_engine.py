@@ -118,6 +118,14 @@ def test_a_follow_up_is_asked_as_a_question_that_stands_alone(seeds_qa: QA) -> N
     assert "five vessels" in answer.citations[0].sentence
 
 
+def test_a_follow_up_about_something_else_is_not_answered_with_the_last_answer(seeds_qa: QA) -> None:
+    first = seeds_qa.ask("How many bodies did the crew of the Bourbon Argos count at first?")
+    assert first.text == "11"
+    second = seeds_qa.ask("And in the end?", history=[(first.question, first.text)])
+    assert second.text != "11"
+    assert second.asked_as != second.question
+
+
 def test_a_turn_that_was_not_answered_is_given_back_as_it_came(seeds_qa: QA) -> None:
     first = seeds_qa.ask("What is the budget of Frontex?")
     assert first.text is None
