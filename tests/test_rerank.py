@@ -21,6 +21,7 @@ from qa.reader.rerank import (
     Place,
     batch,
     mark,
+    side_by_side,
 )
 
 TEXT = (
@@ -44,7 +45,7 @@ def test_the_candidate_is_marked_where_it_stands_whatever_is_cut_off(
     chosen = words[at : at + length]
     text = " ".join(words)
     start = text.index(f"{chosen[0]} ") if at < 119 else text.index("word119")
-    found = mark(TOKENIZER, question, [Place(title, text, start, start + len(" ".join(chosen)))])
+    found = mark(TOKENIZER, question, Place(title, text, start, start + len(" ".join(chosen))))
     [(first, last)] = found.places
 
     marked = [i for i, kind in enumerate(found.types) if kind == MARKED]
@@ -56,7 +57,7 @@ def test_the_candidate_is_marked_where_it_stands_whatever_is_cut_off(
 
 
 def test_what_is_padded_is_masked() -> None:
-    short, long = (mark(TOKENIZER, "Who?", [candidate(quote)]) for quote in ("AFP", "Giusi Nicolini"))
+    short, long = (mark(TOKENIZER, "Who?", candidate(quote)) for quote in ("AFP", "Giusi Nicolini"))
     ids, types, mask = batch([short, long])
     assert ids.shape == types.shape == mask.shape == (2, max(len(short.ids), len(long.ids)))
     assert mask.sum(axis=1).tolist() == [len(short.ids), len(long.ids)]
@@ -64,7 +65,7 @@ def test_what_is_padded_is_masked() -> None:
 
 
 def test_the_title_stands_between_the_question_and_the_passage() -> None:
-    plain, titled = (mark(TOKENIZER, "Who?", [candidate("AFP", title)]) for title in ("", "Help at sea…"))
+    plain, titled = (mark(TOKENIZER, "Who?", candidate("AFP", title)) for title in ("", "Help at sea…"))
     extra = TOKENIZER.encode("help at sea", add_special_tokens=False).ids
     behind = plain.ids.index(TOKENIZER.token_to_id("[SEP]")) + 1
     assert titled.ids == [*plain.ids[:behind], *extra, *plain.ids[behind:]]
@@ -79,9 +80,9 @@ def test_the_title_stands_between_the_question_and_the_passage() -> None:
 def test_candidates_side_by_side_are_what_each_is_alone_one_after_the_other_as_far_as_there_is_room(
     quotes: list[str],
 ) -> None:
-    alone = [mark(TOKENIZER, "Who?", [candidate(quote)]) for quote in quotes]
-    together = mark(TOKENIZER, "Who?", [candidate(quote) for quote in quotes])
-    head = len(mark(TOKENIZER, "Who?", []).ids)
+    alone = [mark(TOKENIZER, "Who?", candidate(quote)) for quote in quotes]
+    together = side_by_side(alone)
+    head = 1 + len(TOKENIZER.encode("Who?", add_special_tokens=False)) + 1
     looked_at = alone[: len(together.places)]
     assert together.ids == [*alone[0].ids[:head], *(i for each in looked_at for i in each.ids[head:])]
     assert together.types == [*alone[0].types[:head], *(t for each in looked_at for t in each.types[head:])]
@@ -122,7 +123,7 @@ def test_a_candidates_score_depends_on_the_others_only_where_it_is_compared_with
 @pytest.mark.slow
 def test_what_there_is_no_room_to_compare_counts_for_less_than_what_there_is() -> None:
     many = [candidate("William Spindler")] * 20
-    room = len(mark(TOKENIZER, "Who emailed?", many).places)
+    room = len(side_by_side([mark(TOKENIZER, "Who emailed?", each) for each in many]).places)
     compared = [looks.compared for looks in Reranker().scores("Who emailed?", many)]
     assert compared[room:] == [min(compared[:room]) - 1] * (20 - room)
 

@@ -28,7 +28,7 @@ from qa.evaluation.squad import ReadingQuestion, divide, never_read, read_set
 from qa.reader import Reader
 from qa.reader.decode import MAX_ANSWER_TOKENS
 from qa.reader.model import WEIGHTS, tokenizer_of
-from qa.reader.rerank import LONGEST, MARKED, Place, mark
+from qa.reader.rerank import LONGEST, MARKED, Place, mark, side_by_side
 from qa.reader.weights import WORDS, load
 from qa.training import packed, packing
 from qa.training.cloze import cloze_questions
@@ -445,7 +445,7 @@ def test_marked_candidates_are_laid_out_as_the_product_lays_them_out(titled: boo
     title = "Ships stay in port" if titled else ""
     ranges = [(0, 3), (text.index("Olaf"), len(text) - 1), (text.index("island"), len(text))]
     for some in [ranges] if together else [[each] for each in ranges]:
-        expected = mark(TOKENIZER, question, [Place(title, text, *each) for each in some])
+        expected = side_by_side([mark(TOKENIZER, question, Place(title, text, *each)) for each in some])
         made = Packed(1)
         candidates = [of_text(text, title, *each) for each in some]
         assert made.add([packing.marked(found, tokens(question), candidates)])
@@ -462,7 +462,7 @@ def test_candidates_side_by_side_that_do_not_fit_are_left_out_as_in_the_product(
     found = material()
     text, question = SHIPS[1], "Who was her master?"
     many = [Place("Ships stay in port", text, 0, 3)] * 40
-    expected = mark(TOKENIZER, question, many)
+    expected = side_by_side([mark(TOKENIZER, question, each) for each in many])
     assert 1 < len(expected.places) < 40
     window = packing.marked(found, tokens(question), [of_text(text, many[0].title, 0, 3)] * 40)
     assert len(window.places) == len(expected.places)

@@ -57,30 +57,37 @@ class Marked:
     ids: list[int]
     types: list[int]
     places: list[tuple[int, int]]  # first and last token of each candidate
+    head: int  # tokens before the first title
 
 
-def mark(tokenizer: Tokenizer, question: str, candidates: Sequence[Place]) -> Marked:
-    """A question with its candidates, the first of them that fit."""
+def mark(tokenizer: Tokenizer, question: str, place: Place) -> Marked:
+    """A question with one candidate."""
     asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
+    title = tokenizer.encode(place.title.removesuffix("…"), add_special_tokens=False).ids[:TITLE_TOKENS]
+    body = tokenizer.encode(place.text, add_special_tokens=False)
+    inside = [i for i, (a, b) in enumerate(body.offsets) if a < place.end and b > place.start]
+    first, last = inside[0], inside[-1]
+    begin = max(0, first - BEFORE)
+    piece = body.ids[begin : last + 1 + AFTER]
     cls, sep = tokenizer.encode("").ids
-    found = Marked([cls, *asked, sep], [0] * (len(asked) + 2), [])
-    for place in candidates:
-        title = tokenizer.encode(place.title.removesuffix("…"), add_special_tokens=False).ids[:TITLE_TOKENS]
-        body = tokenizer.encode(place.text, add_special_tokens=False)
-        inside = [i for i, (a, b) in enumerate(body.offsets) if a < place.end and b > place.start]
-        first, last = inside[0], inside[-1]
-        begin = max(0, first - BEFORE)
-        piece = body.ids[begin : last + 1 + AFTER]
-        if len(found.ids) + len(title) + len(piece) + 2 > LONGEST:
+    ahead = [cls, *asked, sep, *title, sep]
+    shift = len(ahead) - begin
+    types = [0] * len(ahead) + [1] * (len(piece) + 1)
+    types[first + shift : last + 1 + shift] = [MARKED] * (last - first + 1)
+    return Marked([*ahead, *piece, sep], types, [(first + shift, last + shift)], len(asked) + 2)
+
+
+def side_by_side(marked: Sequence[Marked]) -> Marked:
+    """Candidates of one question in one sequence, the first of them that fit."""
+    head = marked[0].head
+    found = Marked(marked[0].ids[:head], marked[0].types[:head], [], head)
+    for each in marked:
+        shift = len(found.ids) - head
+        if len(each.ids) + shift > LONGEST:
             break
-        found.ids.extend([*title, sep])
-        found.types.extend([0] * (len(title) + 1))
-        shift = len(found.ids) - begin
-        found.places.append((first + shift, last + shift))
-        found.ids.extend([*piece, sep])
-        types = [1] * (len(piece) + 1)
-        types[first - begin : last + 1 - begin] = [MARKED] * (last - first + 1)
-        found.types.extend(types)
+        found.ids.extend(each.ids[head:])
+        found.types.extend(each.types[head:])
+        found.places.extend((first + shift, last + shift) for first, last in each.places)
     return found
 
 
@@ -136,9 +143,9 @@ class Reranker:
             return []
         with self._lock, torch.inference_mode():
             reranker, comparer = self._models
-            each = [mark(self._tokenizer, question, [candidate]) for candidate in candidates]
-            alone = span_scores(reranker, each).tolist()
-            beside = span_scores(comparer, [mark(self._tokenizer, question, candidates)]).tolist()
+            marked = [mark(self._tokenizer, question, candidate) for candidate in candidates]
+            alone = span_scores(reranker, marked).tolist()
+            beside = span_scores(comparer, [side_by_side(marked)]).tolist()
         beside += [min(beside) - 1] * (len(alone) - len(beside))
         return [Looks(*scores) for scores in zip(alone, beside, strict=True)]
 

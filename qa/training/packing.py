@@ -227,8 +227,8 @@ def _candidates(
 
 
 def marked(material: Material, question: Tokens, candidates: Sequence[Candidate]) -> Window:
-    """Candidates in their surroundings, as `qa.reader.rerank.mark` lays them out: what stands before the
-    first one's passage is the window's question, the titles of the others are in its body."""
+    """Candidates in their surroundings, as `qa.reader.rerank.side_by_side` lays them out: what stands before
+    the first one's passage is the window's question, the titles of the others are in its body."""
     sep = np.array([SEP], np.uint16)
     head = np.concatenate([question, sep, candidates[0].title])
     body = sep[:0]
@@ -247,8 +247,8 @@ def marked(material: Material, question: Tokens, candidates: Sequence[Candidate]
         places.append((first + shift, last + shift))
         body = np.concatenate([body, piece])
         rights.append(right)
-    begin = max(0, candidates[0].place[0] - BEFORE)
-    return Window(head, body, places, (-1, candidates[0].passage, begin), rights, titles)
+    origin = (-1, candidates[0].passage, candidates[0].place[0] - places[0][0])
+    return Window(head, body, places, origin, rights, titles)
 
 
 def _asked(material: Material, question: int, random: Random) -> Tokens:
