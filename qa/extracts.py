@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from qa import kinds
 from qa.store.base import Store
 from qa.types import Citation, Document, Range
-from qa.words import content_words, stem
+from qa.words import content_words, stem, stems
 
 MOST_DOCUMENTS = 20  # in one overview
 OPENING = 3  # sentences, where one document is summed up
@@ -28,10 +28,8 @@ def overview(
     if chosen is not None:
         infos = infos[chosen : chosen + 1]
     elif not kinds.is_everything(about):
-        subject = {stem(word) for word in content_words(about)} - {"articl", "document", "text", "stori"}
-        infos = [
-            info for info in infos if subject and subject <= {stem(w) for w in content_words(info.title)}
-        ]
+        subject = stems(about) - {"articl", "document", "text", "stori"}
+        infos = [info for info in infos if subject and subject <= stems(info.title)]
     if not infos:
         return None
     length = OPENING if len(infos) == 1 else 1

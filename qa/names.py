@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 
 from qa.store.base import Store
 from qa.types import Citation, Document
-from qa.words import FUNCTION_WORDS, OFFICES, content_words, stem
+from qa.words import FUNCTION_WORDS, OFFICES, stem, stems
 
 CONFIDENCE = 0.9  # by eye, of 88 names of 30 sorts in 60 news reports some 85 are of the sort
 MOST_PASSAGES = 300  # that speak of the sort, looked through
@@ -42,7 +42,7 @@ def named(
     Ellin", "Dutch ministers"), that stands in the same sentence."""
     sort, *where = _PLACE.split(about.strip(), maxsplit=1)
     whose = re.match(r"(?:[A-Z][\w’'-]*\s+)*", sort)[0]  # type: ignore[index]
-    sort, needed = sort.removeprefix(whose), _stems(" ".join([whose, *where]))
+    sort, needed = sort.removeprefix(whose), stems(" ".join([whose, *where]))
     hits = [id_ for id_, _ in store.search_lexical(f"{sort} {_one_of(sort)}", MOST_PASSAGES, documents)]
     passages = store.passages(hits)
     sources = {id_: store.document(id_) for id_ in {passage.document_id for passage, _ in passages}}
@@ -70,7 +70,7 @@ def named(
                         continue
                     brought_in = [*_each(document, *match.span("names"))]
                     for place in (*brought_in, *_counterparts(brought_in[0], match.end())):
-                        if not _is_where(place) and (not needed or needed <= _stems(place.sentence)):
+                        if not _is_where(place) and (not needed or needed <= stems(place.sentence)):
                             found[document.id, place.start] = place
     names = _distinct([found[place] for place in sorted(found)])
     if not names:
@@ -98,10 +98,6 @@ def _forms(sort: str) -> Iterator[str]:
 def _one_of(sort: str) -> str:
     """With the plurals that the stemmer does not know in the singular: spokesmen, spokespeople."""
     return re.sub(r"people\b", "person", re.sub(r"men\b", "man", sort))
-
-
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in content_words(text)}
 
 
 def _each(document: Document, start: int, end: int) -> Iterator[Citation]:

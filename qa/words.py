@@ -63,6 +63,11 @@ def _bare(word: str) -> str:
     return re.sub(r"['’]s?$", "", word.lower())
 
 
+def stems(text: str) -> set[str]:
+    """Of the words that say what a text is about."""
+    return {stem(word) for word in content_words(text)}
+
+
 @cache
 def _stemmer() -> Any:
     import snowballstemmer  # noqa: PLC0415

@@ -12,7 +12,7 @@ from qa.conversation.referents import Weights
 from qa.conversation.rules import Turn
 from qa.conversation.terms import Terms
 from qa.embedder import Embedder
-from qa.words import content_words, stem
+from qa.words import content_words, stem, stems
 
 _POINTS_BACK = re.compile(
     r"^(?:and|but)\b|\b(?:he|him|his|she|her|hers|it|its|they|them|their|theirs|this|these|those|that(?=\W*$)"
@@ -41,7 +41,7 @@ class Resolver:
         resolved = rules.resolve(question, history, self._weights)
         if not history or not leans(question):
             return resolved
-        said = {stem(word) for word in content_words(resolved)}
+        said = stems(resolved)
         words: dict[str, str] = {}
         for weighed in self._weighed(question, tuple(history)):
             stemmed = stem(weighed.word.text)
@@ -62,13 +62,9 @@ class Resolver:
 def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -> bool:
     """Whether a quote only says the last answer again though something else is asked about, which its
     sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?"."""
-    if not history:
-        return False
-    said, about, words, told = (
-        {stem(word) for word in content_words(text)}
-        for text in (history[-1][1], rules.exchanged(question), quote, sentence)
-    )
-    return bool(said and about) and said <= words and not about <= told
+    said = stems(history[-1][1]) if history else set()
+    about = stems(rules.exchanged(question))
+    return bool(said and about) and said <= stems(quote) and not about <= stems(sentence)
 
 
 def leans(question: str) -> bool:

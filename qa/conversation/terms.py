@@ -19,7 +19,7 @@ from qa.conversation.rules import Turn
 from qa.embedder import Embedder
 from qa.errors import MissingWeights
 from qa.reader.weights import read_tensors
-from qa.words import WORD, content_words, is_content, stem
+from qa.words import WORD, is_content, stem, stems
 
 if TYPE_CHECKING:
     import torch
@@ -153,7 +153,7 @@ def lay_out(question: str, history: Sequence[Turn], embedder: Embedder) -> Layou
     asked = embedder.pieces(question)[: MOST_TOKENS // 2]
     ids = [cls, *(piece[0] for piece in asked), sep]
     parts, distances = [QUESTION] * len(ids), [0] * len(ids)
-    said = {stem(word) for word in content_words(question)}
+    said = stems(question)
 
     pieces = [
         [(ASKED, embedder.pieces(q)[:MOST_PART_TOKENS]), (ANSWERED, embedder.pieces(a)[:MOST_PART_TOKENS])]

@@ -11,7 +11,7 @@ from typing import Any
 
 from qa.conversation import Turn
 from qa.errors import BadQuestion
-from qa.words import content_words, stem
+from qa.words import stems
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Rewrite:
 
     def carried_by(self, resolved: str) -> set[str]:
         """The stems that a resolved question takes from the history."""
-        before = {stem(word) for turn in self.history for part in turn for word in content_words(part)}
-        said, meant = ({stem(word) for word in content_words(t)} for t in (self.question, resolved))
+        before = stems(" ".join(part for turn in self.history for part in turn))
+        said, meant = stems(self.question), stems(resolved)
         return (meant & before) - said
 
 
