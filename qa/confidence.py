@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,11 @@ from qa.words import names_in
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
-RERANKED = 3  # of them, the reader's first, looked at again; it takes milliseconds for each
+NEARNESS = 20  # logits: how far the nearest passage's answer is put ahead of one from the farthest
+RERANKED = 3  # of the answers, the first, looked at again; it takes milliseconds for each
+BESIDE = 600  # characters on either side of it, more than a re-ranker reads
 MOST_LACKING = 2
+_CARRIED = re.compile(r"\s\([^()]*\)\s*$")  # words of the conversation, behind a follow-up
 AROUND = 50_000  # characters of its document on either side of an answer
 
 FEATURES = (
@@ -84,24 +88,27 @@ def load_calibration(path: Path = CALIBRATION) -> Calibration:
 
 
 def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
-    """The different answers that spans give, each as the places that give it: at most CANDIDATES, the
-    reader's order.
+    """The different answers that spans give, each as the places that give it: at most CANDIDATES.
 
-    Beside its best place, an answer keeps those where the reader prefers the words over "not here".
+    Their order is the reader's, but for what the nearness of their passages is worth: more of the right ones
+    are among the first RERANKED then. Beside its best place, an answer keeps those where the reader prefers
+    the words over "not here".
     """
+    near = {hit.passage.id: hit.score for hit in hits}
+    spans = sorted(spans, key=lambda span: -span.gap - NEARNESS * near[span.passage_id])
     groups = agreeing(spans, lambda span: _quote(span, hits))[:CANDIDATES]
     return [[span for span in group if span is group[0] or span.gap > 0] for group in groups]
 
 
-def in_passages(
-    answers: Sequence[Sequence[Span]], hits: Sequence[Hit], documents: Mapping[str, Document]
-) -> list[Place]:
-    """The best place of each answer within its passage; `documents` by their ids."""
-    by_id = {hit.passage.id: hit for hit in hits}
+def in_documents(answers: Sequence[Sequence[Span]], documents: Mapping[str, Document]) -> list[Place]:
+    """The best place of each answer with what stands round it, of its passage or not; `documents` by their
+    ids."""
     found = []
     for best, *_ in answers:
-        hit, title = by_id[best.passage_id], documents[best.document_id].title
-        found.append(Place(title, hit.text, best.start - hit.passage.start, best.end - hit.passage.start))
+        document = documents[best.document_id]
+        begin = max(0, best.start - BESIDE)
+        text = document.text[begin : best.end + BESIDE]
+        found.append(Place(document.title, text, best.start - begin, best.end - begin))
     return found
 
 
@@ -113,12 +120,12 @@ def features(
     reranker: Reranker,
 ) -> list[dict[str, float]]:
     """What is known about each of the answers that `candidates` found, in their order."""
-    looks = reranker.scores(question, in_passages(answers[:RERANKED], hits, documents))
+    looks = reranker.scores(question, in_documents(answers[:RERANKED], documents))
     if looks:
         lowest = Looks(*(min(scores) - 1 for scores in zip(*looks, strict=True)))
         looks += [lowest] * (len(answers) - len(looks))
     scores = {hit.passage.id: hit.score for hit in hits}
-    named = names_in(question)
+    named = names_in(_CARRIED.sub("", question))
     return [
         {
             "gap": best.gap,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.confidence import (
+    BESIDE,
     CALIBRATION,
     FEATURES,
     Calibration,
     candidates,
     features,
-    in_passages,
+    in_documents,
     load_calibration,
 )
 from qa.errors import MissingWeights
@@ -73,13 +75,38 @@ def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> Non
     assert [each["compared"] for each in known] == [-16, -12]
 
 
-def test_an_answer_is_looked_at_again_in_the_passage_of_its_best_place() -> None:
+def test_an_answer_of_a_nearer_passage_comes_before_a_slightly_better_one_of_a_farther() -> None:
+    near, far = (replace(hit(id_), score=score) for id_, score in (("a", 0.9), ("b", 0.5)))
+    spans = [span("Pope Francis", 5, far), span("William Spindler", 1, near)]
+    assert [best.document_id for best, *_ in candidates(spans, [near, far])] == ["a", "b"]
+    spans = [span("Pope Francis", 15, far), span("William Spindler", 1, near)]
+    assert [best.document_id for best, *_ in candidates(spans, [near, far])] == ["b", "a"]
+
+
+def test_an_answer_is_looked_at_again_at_its_best_place_with_what_stands_round_its_passage() -> None:
     one, two = hit("a"), hit("b", "Then William Spindler spoke.")
     spans = [span("Pope Francis", 5, one), span("William Spindler", 3, two), span("William Spindler", 2, one)]
-    sources = {"a": document("a", "One"), "b": document("b", "Two")}
-    places = in_passages(candidates(spans, [one, two]), [one, two], sources)
+    before, after = "It began so.".ljust(100), " So it ended." + "x" * BESIDE
+    sources = {
+        h.passage.document_id: document(h.passage.document_id, "T", before + h.text + after)
+        for h in (one, two)
+    }
+    places = in_documents(candidates(spans, [one, two]), sources)
     assert [p.text[p.start : p.end] for p in places] == ["Pope Francis", "William Spindler"]
-    assert [(p.title, p.text) for p in places] == [("One", one.text), ("Two", two.text)]
+    for place, found in zip(places, (one, two), strict=True):
+        assert place.text.startswith(before + found.text + " So it ended.x")
+        assert len(place.text) == place.end + BESIDE
+
+
+@given(st.integers(0, 3000), st.integers(1, 50), st.integers(0, 3000))
+def test_the_place_of_an_answer_holds_its_words_wherever_they_stand(
+    before: int, long: int, after: int
+) -> None:
+    text = "a" * before + "b" * long + "c" * after
+    found = [[Span("d", before, before + long, 1.0, 0.0, 1)]]
+    [place] = in_documents(found, {"d": document("d", "T", text)})
+    assert place.text[place.start : place.end] == "b" * long
+    assert len(place.text) == min(before, BESIDE) + long + min(after, BESIDE)
 
 
 def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_than_these() -> None:
@@ -103,6 +130,7 @@ def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_tha
         ("who told reuters?", 0),
         ("WHO TOLD REUTERS?", 0),
         ("Reuters was told what?", 0),
+        ("Who told Reuters? (Tass 2016)", 1),
     ],
 )
 def test_a_document_that_lacks_names_or_numbers_of_the_question_is_known(question: str, lacking: int) -> None:
