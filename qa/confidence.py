@@ -101,14 +101,15 @@ def candidates(spans: Sequence[Span], hits: Sequence[Hit]) -> list[list[Span]]:
 
 
 def in_documents(answers: Sequence[Sequence[Span]], documents: Mapping[str, Document]) -> list[Place]:
-    """The best place of each answer with what stands round it, of its passage or not; `documents` by their
+    """The best place of each answer with what is read round it, of its passage or not; `documents` by their
     ids."""
     found = []
     for best, *_ in answers:
         document = documents[best.document_id]
-        begin = max(0, best.start - BESIDE)
-        text = document.text[begin : best.end + BESIDE]
-        found.append(Place(document.title, text, best.start - begin, best.end - begin))
+        before = document.readable(max(0, best.start - BESIDE), best.start)
+        quote = document.text[best.start : best.end]
+        after = document.readable(best.end, best.end + BESIDE)
+        found.append(Place(document.title, before + quote + after, len(before), len(before) + len(quote)))
     return found
 
 

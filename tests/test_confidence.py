@@ -42,6 +42,11 @@ def document(id_: str, title: str, text: str = TEXT) -> Document:
     return Document(id_, title, text, path="", sha256="")
 
 
+def around(of: Hit) -> Document:
+    """A document whose only passage is this hit's."""
+    return document(of.passage.document_id, "D", " " * of.passage.start + of.text)
+
+
 class LengthReranker(Reranker):
     """The longer, the better."""
 
@@ -68,7 +73,7 @@ def test_the_places_of_an_answer_are_those_the_reader_prefers_over_none() -> Non
 def test_every_feature_the_model_weighs_is_computed_for_every_candidate() -> None:
     one = hit()
     found = candidates([span("William Spindler", 5, one), span("Pope Francis", 3, one)], [one])
-    known = features("Who?", found, [one], {"d": document("d", "D")}, LengthReranker())
+    known = features("Who?", found, [one], {"d": around(one)}, LengthReranker())
     assert [set(each) for each in known] == [set(FEATURES)] * 2
     assert [each["gap"] for each in known] == [5, 3]
     assert [each["reranked"] for each in known] == [16, 12]
@@ -98,6 +103,14 @@ def test_an_answer_is_looked_at_again_at_its_best_place_with_what_stands_round_i
         assert len(place.text) == place.end + BESIDE
 
 
+def test_what_is_hidden_is_not_looked_at() -> None:
+    text = "He spoke.\nRelated stories\nSpindler wrote."
+    hidden = ((text.index("Related"), text.index("Spindler")),)
+    found = [[Span("d", text.index("Spindler"), text.index(" wrote"), 1.0, 0.0, 1)]]
+    [place] = in_documents(found, {"d": replace(document("d", "T", text), hidden=hidden)})
+    assert place == Place("T", "He spoke.\nSpindler wrote.", len("He spoke.\n"), len("He spoke.\nSpindler"))
+
+
 @given(st.integers(0, 3000), st.integers(1, 50), st.integers(0, 3000))
 def test_the_place_of_an_answer_holds_its_words_wherever_they_stand(
     before: int, long: int, after: int
@@ -113,7 +126,7 @@ def test_the_readers_first_are_looked_at_again_and_the_others_count_for_less_tha
     one = hit("d", "one three five seven eleven thirteen")
     words = ["thirteen", "one", "three", "five", "eleven", "seven"]
     found = candidates([span(word, 9 - n, one) for n, word in enumerate(words)], [one])
-    known = features("Which?", found, [one], {"d": document("d", "D")}, LengthReranker())
+    known = features("Which?", found, [one], {"d": around(one)}, LengthReranker())
     assert [each["reranked"] for each in known] == [8, 3, 5, 2, 2, 2]
     assert [each["compared"] for each in known] == [-8, -3, -5, -9, -9, -9]
     assert features("Which?", [], [one], {}, LengthReranker()) == []

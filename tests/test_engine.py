@@ -47,6 +47,8 @@ def without_seconds(answer: Answer) -> str:
         ("Who answered AFP by email?", "William Spindler", "002_2fbc8ae10631dfbe.txt"),
         ("Where is the Russian ship Moskva docked?", "Messina", "004_fb77aa828332d5c3.txt"),
         ("How many vessels does Operation Sophia comprise?", "five", "002_2fbc8ae10631dfbe.txt"),
+        # Told two sentences behind his name, and another did tell reporters something.
+        ("Who told reporters that NATO would have no combat role?", "Kerry", "000_6ccbc2743614ce45.txt"),
     ],
 )
 def test_a_fact_is_answered_with_its_exact_words_and_place(
