@@ -25,10 +25,10 @@ CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
 NEARNESS = 20  # logits: how far the nearest passage's answer is put ahead of one from the farthest
 RERANKED = 3  # of the answers, the first, looked at again; it takes milliseconds for each
-BESIDE = 600  # characters on either side of it, more than a re-ranker reads
+BESIDE = 600  # characters on either side of each, more than a re-ranker reads
 MOST_LACKING = 2
-_CARRIED = re.compile(r"\s\([^()]*\)\s*$")  # words of the conversation, behind a follow-up
 AROUND = 50_000  # characters of its document on either side of an answer
+_CARRIED = re.compile(r"\s\([^()]*\)\s*$")  # words of the conversation, behind a follow-up
 
 FEATURES = (
     "gap",  # span score minus null score, logits

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RERANKER, COMPARER = WEIGHTS.with_name("reranker"), WEIGHTS.with_name("comparer")
 TITLE_TOKENS = 16
-BEFORE, AFTER = 40, 40  # tokens of the passage that are read beside a candidate
+BEFORE, AFTER = 40, 40  # tokens of the text that are read beside a candidate
 LONGEST = 512  # tokens of a sequence; candidates that do not fit are not looked at
 MARKED = 2  # token type of a candidate's tokens
 TOKEN_TYPES = 3
