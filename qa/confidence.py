@@ -68,6 +68,13 @@ class Calibration:
         return [share / whole for share in shares]
 
 
+def in_percent(claimed: float, asked_for: float) -> tuple[int, int]:
+    """A confidence below a threshold, and the threshold, in whole per cent: rounded down and up, so that
+    they are told apart however near they are."""
+    tiny = 1e-9  # 0.29 is a little less than 29 %
+    return math.floor(100 * claimed), math.ceil(100 * asked_for - tiny)
+
+
 def load_calibration(path: Path = CALIBRATION) -> Calibration:
     """Raises `MissingWeights` where the file is missing or does not fit this version."""
     try:

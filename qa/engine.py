@@ -323,9 +323,10 @@ class QA:
         titles = dict.fromkeys(self._source(hit.passage.document_id, hits).title for hit in hits[:3])
         speak = "; ".join(f"“{title}”" for title in titles)
         read = f"all {len(hits)} passages were read" if whole else f"{len(hits)} passages were read"
+        claimed, asked_for = confidence.in_percent(best, threshold)
         return (
             f"The nearest passages are in {speak}, but none answers this ({read}; the likeliest words would "
-            f"be right with {best:.0%}, and {threshold:.0%} is asked for)."
+            f"be right with {claimed}%, and {asked_for}% is asked for)."
         )
 
     def _source(self, document_id: str, hits: Sequence[Hit]) -> Document:

@@ -17,6 +17,7 @@ from qa.confidence import (
     candidates,
     features,
     in_documents,
+    in_percent,
     load_calibration,
 )
 from qa.errors import MissingWeights
@@ -207,3 +208,12 @@ def test_a_damaged_model_is_named_with_the_command_that_mends_it(tmp_path: Path,
         load_calibration(file)
     with pytest.raises(MissingWeights, match="pip install"):
         load_calibration(tmp_path / "none.json")
+
+
+@given(st.floats(0, 1), st.floats(0.001, 0.5))
+def test_a_confidence_below_the_threshold_is_told_as_less(claimed: float, above: float) -> None:
+    told, asked_for = in_percent(claimed, claimed + above)
+    assert told < asked_for
+    assert told <= 100 * claimed
+    assert in_percent(0.0, 0.29) == (0, 29)
+    assert in_percent(0.1699, 0.17) == (16, 17)

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from qa.confidence import in_percent
+
 if TYPE_CHECKING:
     from qa.engine import QA
     from qa.types import Answer
@@ -43,18 +45,12 @@ def cause(
             return Cause("excluded", f"But {source} that you left out may answer this.", whole)
     if not any(hit.lexical_rank for hit in answer.hits):
         return Cause("nothing", "Nothing similar was found: no passage shares the question's words.", whole)
+    claimed, least = in_percent(answer.confidence, asked_for)
     if qa.min_confidence <= answer.confidence < asked_for:
-        sentence = (
-            f"The likeliest words would be right with {_percent(answer.confidence)}; "
-            f"your setting asks for {_percent(asked_for)}."
-        )
+        sentence = f"The likeliest words would be right with {claimed} %; your setting asks for {least} %."
         return Cause("below", sentence, whole)
     sentence = (
         "Similar passages were found, but none of them answers this: the likeliest words would be right "
-        f"with {_percent(answer.confidence)}, and {_percent(asked_for)} is asked for."
+        f"with {claimed} %, and {least} % is asked for."
     )
     return Cause("similar", sentence, whole)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
