@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.corpus import outside
 from qa.errors import MissingWeights
 from qa.reader import Looks, Place, Reranker, agreeing
 from qa.types import Document, Hit, Span
-from qa.words import names_in
+from qa.words import names_in, without_carried
 
 CALIBRATION = Path(__file__).parent / "weights" / "confidence.json"
 CANDIDATES = 8  # different answers weighed against each other
@@ -28,7 +28,6 @@ RERANKED = 3  # of the answers, the first, looked at again; it takes millisecond
 BESIDE = 600  # characters on either side of each, more than a re-ranker reads
 MOST_LACKING = 2
 AROUND = 50_000  # characters of its document on either side of an answer
-_CARRIED = re.compile(r"\s\([^()]*\)\s*$")  # words of the conversation, behind a follow-up
 
 FEATURES = (
     "gap",  # span score minus null score, logits
@@ -113,11 +112,16 @@ def in_documents(answers: Sequence[Sequence[Span]], documents: Mapping[str, Docu
     found = []
     for best, *_ in answers:
         document = documents[best.document_id]
-        before = document.readable(max(0, best.start - BESIDE), best.start)
+        before = _readable(document, max(0, best.start - BESIDE), best.start)
         quote = document.text[best.start : best.end]
-        after = document.readable(best.end, best.end + BESIDE)
+        after = _readable(document, best.end, best.end + BESIDE)
         found.append(Place(document.title, before + quote + after, len(before), len(before) + len(quote)))
     return found
+
+
+def _readable(document: Document, start: int, end: int) -> str:
+    """What stands there and is not hidden."""
+    return "".join(document.text[i:j] for i, j in outside([(start, end)], document.hidden))
 
 
 def features(
@@ -133,7 +137,7 @@ def features(
         lowest = Looks(*(min(scores) - 1 for scores in zip(*looks, strict=True)))
         looks += [lowest] * (len(answers) - len(looks))
     scores = {hit.passage.id: hit.score for hit in hits}
-    named = names_in(_CARRIED.sub("", question))
+    named = names_in(without_carried(question))
     return [
         {
             "gap": best.gap,

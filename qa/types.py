@@ -42,15 +42,6 @@ class Document:
     url: str | None = None
     date_source: str | None = None
 
-    def readable(self, start: int, end: int) -> str:
-        """What of `text[start:end]` is read: all that is not hidden."""
-        parts = []
-        for first, after in self.hidden:
-            if start < after and first < end:
-                parts.append(self.text[start : max(start, first)])
-                start = after
-        return "".join([*parts, self.text[start:end]])
-
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

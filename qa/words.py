@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
@@ -46,6 +46,19 @@ def names_in(question: str) -> list[str]:
     words = re.findall(r"\w+(?:['’]\w+)*", question)[1:]
     found = [_bare(word) for word in words if (word[0].isupper() or word[0].isdigit()) and is_content(word)]
     return [word for word in found if len(word) > 1]
+
+
+_CARRIED = re.compile(r"\s\([^()]*\)\s*$")
+
+
+def carrying(question: str, words: Collection[str]) -> str:
+    """The question with words of the conversation behind it, in parentheses."""
+    return f"{question.rstrip()} ({' '.join(words)})" if words else question
+
+
+def without_carried(question: str) -> str:
+    """The question before `carrying`."""
+    return _CARRIED.sub("", question)
 
 
 def is_content(word: str) -> bool:

@@ -10,6 +10,7 @@ from qa.conversation import Resolver, repeats
 from qa.conversation.phrases import phrases
 from qa.conversation.rules import resolve
 from qa.embedder import Embedder
+from qa.words import carrying, without_carried
 
 RESOLVER = Resolver(Embedder())
 
@@ -325,6 +326,14 @@ OPENINGS = [
 def test_no_question_and_no_history_is_too_odd(question: str, history: list[tuple[str, str]]) -> None:
     assert isinstance(resolve(question, history), str)
     assert repeats("words", "A sentence.", question, history) in (True, False)
+
+
+@given(st.text(max_size=40), st.lists(st.text("abcXYZ'-", min_size=1), min_size=1, max_size=5))
+def test_a_question_is_found_again_before_the_words_that_it_carries(question: str, words: list[str]) -> None:
+    carried = carrying(question, words)
+    assert carried.endswith(f" ({' '.join(words)})")
+    assert without_carried(carried) == question.rstrip()
+    assert carrying(question, []) == question
 
 
 COUNTED = [("How many bodies did the crew count at first?", "11")]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qa.corpus import Found, load, passages, sentences
+from qa.corpus import Found, load, outside, passages, sentences
 from qa.types import Document, Passage, Range
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -226,6 +226,18 @@ def texts_with_hidden(draw: st.DrawFn) -> tuple[str, tuple[Range, ...]]:
     text = draw(ALPHABETS)
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
     return text, tuple(zip(cuts[0::2], cuts[1::2], strict=False))
+
+
+@given(texts_with_hidden(), st.data())
+def test_what_is_hidden_is_left_out_of_what_is_readable_and_nothing_else(
+    case: tuple[str, tuple[Range, ...]], data: st.DataObject
+) -> None:
+    text, hidden = case
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text) + 3))
+    read = [i for i in range(len(text)) if not any(first <= i < after for first, after in hidden)]
+    expected = "".join(text[i] for i in read if start <= i < end)
+    assert "".join(text[i:j] for i, j in outside([(start, end)], hidden)) == expected
 
 
 @given(texts_with_hidden())

@@ -32,19 +32,6 @@ def test_a_quote_is_exactly_the_slice_of_the_text_and_lies_in_its_sentence(
     assert citation.sentence_range[1] in borders
 
 
-@given(st.text(max_size=40), st.data())
-def test_what_is_hidden_is_left_out_of_what_is_readable_and_nothing_else(
-    text: str, data: st.DataObject
-) -> None:
-    borders = sorted(data.draw(st.sets(st.integers(0, len(text)))))
-    hidden = tuple(zip(borders[::2], borders[1::2], strict=False))
-    start = data.draw(st.integers(0, len(text)))
-    end = data.draw(st.integers(start, len(text) + 3))
-    read = [i for i in range(len(text)) if not any(first <= i < after for first, after in hidden)]
-    expected = "".join(text[i] for i in read if start <= i < end)
-    assert document(text, hidden=hidden, sentences=()).readable(start, end) == expected
-
-
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (-1, 3), (5, 4), (50, 60)])
 def test_a_citation_outside_its_document_cannot_be_made(start: int, end: int) -> None:
     with pytest.raises(ValueError, match="outside"):

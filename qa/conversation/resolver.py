@@ -12,7 +12,7 @@ from qa.conversation.referents import Weights
 from qa.conversation.rules import Turn
 from qa.conversation.terms import Terms
 from qa.embedder import Embedder
-from qa.words import content_words, stem, stems
+from qa.words import carrying, content_words, stem, stems
 
 _POINTS_BACK = re.compile(
     r"^(?:and|but)\b|\b(?:he|him|his|she|her|hers|it|its|they|them|their|theirs|this|these|those|that(?=\W*$)"
@@ -48,7 +48,7 @@ class Resolver:
             known = stemmed in said or stemmed.isdigit()  # a part of a number says nothing
             if weighed.probability >= self.terms.threshold and not known:
                 words.setdefault(stemmed, weighed.word.text)
-        return f"{resolved.rstrip()} ({' '.join(words.values())})" if words else resolved
+        return carrying(resolved, words.values())
 
     def _weights(self, question: str, history: Sequence[Turn]) -> Weights:
         """The highest probability of each word, by its stem."""

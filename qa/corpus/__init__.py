@@ -3,7 +3,7 @@
 from qa.corpus.clean import hidden_ranges
 from qa.corpus.dates import relative_dates
 from qa.corpus.load import Found, load, sha256, title_of, walk
-from qa.corpus.split import passages, sentences
+from qa.corpus.split import outside, passages, sentences
 from qa.types import Skipped
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Skipped",
     "hidden_ranges",
     "load",
+    "outside",
     "passages",
     "relative_dates",
     "sentences",

@@ -33,7 +33,7 @@ def sentences(text: str, hidden: Sequence[Range]) -> tuple[Range, ...]:
     white space."""
     return tuple(
         sentence
-        for start, end in _outside(paragraphs(text), hidden)
+        for start, end in outside(paragraphs(text), hidden)
         for sentence in _sentences(text, start, end)
     )
 
@@ -56,7 +56,7 @@ def passages(
     return tuple(Passage.at(document.id, start, end) for start, end in dict.fromkeys(windows))
 
 
-def _outside(ranges: Sequence[Range], hidden: Sequence[Range]) -> Iterator[Range]:
+def outside(ranges: Sequence[Range], hidden: Sequence[Range]) -> Iterator[Range]:
     """What is left of `ranges` without `hidden`, both sorted."""
     nearest = 0
     for start, end in ranges:

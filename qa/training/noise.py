@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from random import Random
 
+from qa.words import carrying
+
 MOST_HINTS = 5
 _HINT = re.compile(r"[A-Z]\w{2,}|\w{5,}")  # names and longer words, as people refer back to them
 
@@ -25,9 +27,9 @@ def noisy(question: str, random: Random) -> str:
 
 
 def hinted(question: str, text: str, answers: Sequence[str], random: Random) -> str:
-    """The question with one to five words of the text behind it in brackets, as a follow-up carries words
-    of the conversation (`qa.conversation.resolver`). None of them is in the question or in an answer."""
+    """The question with one to five words of the text behind it, as a follow-up carries words of the
+    conversation. None of them is in the question or in an answer."""
     known = f"{question} {' '.join(answers)}".casefold()
     words = {word for word in _HINT.findall(text) if word.casefold() not in known}
     chosen = random.sample(sorted(words), min(random.randint(1, MOST_HINTS), len(words)))
-    return f"{question} ({' '.join(chosen)})" if chosen else question
+    return carrying(question, chosen)
