@@ -1,12 +1,14 @@
 """How fast: `ask()` on the seeds, embedding, indexing, each as a ratio to plain torch fp32 in the same run.
 
-    python benchmarks/speed.py [--rounds N] [--fp32]
+    python benchmarks/speed.py [--rounds N] [--fp32 | --int8]
 
 Plain asking: the question embedded by sentence-transformers, the same passages read by the same weights
 as the transformers documentation does it, one batch padded to 384 tokens, fp32. Plain embedding: the same
 passages by sentence-transformers, fp32, in its batches of 32. Indexing is compared with that too, though it
 reads, splits and stores as well. The two ways take turns, so that a machine that slows down slows both;
-ratios of medians are what to compare. With --fp32 the product computes as on a processor without bf16.
+ratios of medians are what to compare. Both load and compute in the thread in which the product does. With
+--fp32 the product computes as on a processor that has neither bf16 nor VNNI, with --int8 as on one that has
+VNNI alone.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from qa import QA
+from qa.computing import in_one_thread
 from qa.embedder import Embedder
 from qa.engine import update
 from qa.evaluation.questions import SEED_QUESTIONS, read_questions
@@ -43,11 +46,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often each question is asked")
-    parser.add_argument("--fp32", action="store_true", help="as on a processor without bf16")
+    processor = parser.add_mutually_exclusive_group()
+    processor.add_argument("--fp32", action="store_true", help="as on a processor without bf16 and VNNI")
+    processor.add_argument("--int8", action="store_true", help="as on a processor with VNNI alone")
     arguments = parser.parse_args()
-    if arguments.fp32:
-        torch.cpu.get_capabilities = dict  # what `qa.minilm.arithmetic` asks
-    plain_embedder = SentenceTransformer(str(get_model_path()), device="cpu")
+    if arguments.fp32 or arguments.int8:
+        has = {"avx512_vnni": arguments.int8}
+        torch.cpu.get_capabilities = lambda: has  # what `qa.computing` asks
+    plain_embedder = in_one_thread(SentenceTransformer)(str(get_model_path()), device="cpu")
     with tempfile.TemporaryDirectory() as temporary:
         asking(Path(temporary), plain_embedder, arguments.rounds)
         indexing(Path(temporary), plain_embedder)
@@ -59,10 +65,11 @@ def asking(folder: Path, plain_embedder: SentenceTransformer, rounds: int) -> No
     ]
     questions = questions[:: max(1, len(questions) // 40)]
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-    model = load(WEIGHTS, torch.float32)
+    model = in_one_thread(load)(WEIGHTS, torch.float32)
     with QA.build(ROOT / "seeds", folder / "seeds-index") as qa:
         qa.warm()
 
+        @in_one_thread
         def plain(question: str, texts: list[str]) -> None:
             plain_embedder.encode([question], show_progress_bar=False)
             batch = tokenizer(
@@ -110,12 +117,13 @@ def indexing(folder: Path, plain_embedder: SentenceTransformer) -> None:
         texts = [hit.text for info in qa.documents() for hit in qa.search("the", k=100, documents=[info.id])]
     embedder = Embedder()
     embedder.embed(texts[:1])  # loads the model
+    embed_plainly = in_one_thread(plain_embedder.encode)
     ours, theirs = [], []
     for _ in range(EMBEDDINGS):
         begin = perf_counter()
         vectors = embedder.embed(texts)
         between = perf_counter()
-        plain_vectors = plain_embedder.encode(texts, batch_size=32, show_progress_bar=False)
+        plain_vectors = embed_plainly(texts, batch_size=32, show_progress_bar=False)
         ours.append(between - begin)
         theirs.append(perf_counter() - between)
     cosine = (vectors * plain_vectors).sum(axis=1).min()

@@ -9,14 +9,14 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.computing import arithmetic, in_one_thread
 from qa.errors import MissingWeights
-from qa.minilm import MEND, WEIGHTS, arithmetic, weights_file, weights_folder
+from qa.minilm import MEND, WEIGHTS, weights_file, weights_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,17 +35,16 @@ class Embedder:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
-        self._lock = Lock()
 
+    @in_one_thread
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, shape (n, 384). Only the first 256 word pieces of a text count. The same text
         among other texts gives the same vector up to rounding (cosine 1 - 1e-6; 0.9995 in bf16)."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with self._lock:
-            vectors = self._model.encode(
-                list(texts), batch_size=TEXTS_AT_ONCE, convert_to_numpy=True, show_progress_bar=False
-            )
+        vectors = self._model.encode(
+            list(texts), batch_size=TEXTS_AT_ONCE, convert_to_numpy=True, show_progress_bar=False
+        )
         vectors = np.asarray(vectors, dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)  # type: ignore[no-any-return]
@@ -66,6 +65,7 @@ class Embedder:
         cls, sep = self._tokenizer.encode("").ids
         return cls, sep
 
+    @in_one_thread
     def token_states(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """The last hidden state of each token, shape (tokens, 384), for texts given as ids."""
         import torch  # noqa: PLC0415
@@ -76,7 +76,7 @@ class Embedder:
         for row, tokens in enumerate(batch):
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = 1
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             encoder = self._model[0].auto_model
             states = encoder(
                 input_ids=ids.to(self._device), attention_mask=mask.to(self._device)

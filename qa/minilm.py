@@ -1,5 +1,5 @@
-"""all-MiniLM-L6-v2, the embedder, whose word embeddings the reader, the re-ranker and the comparer share:
-where it lies, and in which floating point such a model is fast here."""
+"""Where all-MiniLM-L6-v2 lies: the embedder, whose word embeddings the reader, the re-ranker and the comparer
+share."""
 
 from __future__ import annotations
 
@@ -47,12 +47,3 @@ def word_embeddings() -> torch.Tensor:
             f"The embedder's weights in {path.parent} are damaged ({error}); install them again: {MEND}"
         ) from error
     return rows.float()
-
-
-def arithmetic() -> torch.dtype:
-    """bf16 where the processor has it, else 32-bit floats: bf16 without native support is up to a hundred
-    times slower."""
-    import torch  # noqa: PLC0415
-
-    native = torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.bfloat16 if native else torch.float32

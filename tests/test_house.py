@@ -11,10 +11,11 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "qa").rglob("*.py"))
 
 BASE = {"qa.types", "qa.errors", "qa.version", "qa.words"}
+MODELS = {"qa.minilm", "qa.computing"}  # below the rooms
 ROOMS = {"qa.corpus", "qa.embedder", "qa.store", "qa.reader"}
 MIDDLE = {"qa.retriever", "qa.confidence", "qa.conversation", "qa.indexing", "qa.uploads", "qa.watching"}
 MIDDLE |= {"qa.kinds", "qa.extracts", "qa.definitions", "qa.names", "qa.widening", "qa.listing"}
-ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine", "qa.minilm"}
+ENGINE = BASE | ROOMS | MIDDLE | {"qa.engine", *MODELS}
 
 MAY_IMPORT = {
     "qa": {"qa.engine", "qa.errors", "qa.types", "qa.version"},
@@ -23,9 +24,12 @@ MAY_IMPORT = {
     "qa.version": set(),
     "qa.words": set(),
     "qa.minilm": {"qa.errors"},
+    "qa.computing": set(),
     **{room: {"qa.types", "qa.errors", "qa.words"} for room in ROOMS},
-    **{room: {"qa.types", "qa.errors", "qa.words", "qa.minilm"} for room in ("qa.embedder", "qa.reader")},
+    **{room: {"qa.types", "qa.errors", "qa.words", *MODELS} for room in ("qa.embedder", "qa.reader")},
+    "qa.store": {"qa.types", "qa.errors", "qa.words", "qa.computing"},
     **dict.fromkeys(MIDDLE, BASE | ROOMS),
+    "qa.conversation": BASE | ROOMS | {"qa.computing"},
     **dict.fromkeys(("qa.extracts", "qa.widening"), BASE | ROOMS | {"qa.kinds"}),
     "qa.listing": BASE | ROOMS | {"qa.widening"},
     "qa.uploads": BASE | ROOMS | {"qa.indexing"},

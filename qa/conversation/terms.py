@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from qa.computing import in_one_thread
 from qa.conversation.rules import Turn
 from qa.embedder import Embedder
 from qa.errors import MissingWeights
@@ -70,8 +70,8 @@ class Terms:
     def __init__(self, embedder: Embedder, weights: Path = WEIGHTS) -> None:
         self._embedder = embedder
         self._folder = weights
-        self._lock = Lock()
 
+    @in_one_thread
     def weigh(self, question: str, history: Sequence[Turn]) -> list[Weighed]:
         """Every content word of the history that the question does not say itself, in the history's
         order. Raises `MissingWeights`."""
@@ -80,11 +80,9 @@ class Terms:
             return []
         import torch  # noqa: PLC0415
 
-        with self._lock:
-            head = self._head
         states = torch.from_numpy(self._embedder.token_states([layout.ids])[0]).float()
         with torch.inference_mode():
-            logits = head(
+            logits = self._head(
                 states[None],
                 torch.tensor([layout.parts]),
                 torch.tensor([layout.distances]),

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qa.computing import arithmetic, in_one_thread, multiplies_integers
 from qa.errors import MissingWeights
-from qa.minilm import arithmetic
 from qa.reader.decode import Window, best_spans
 from qa.reader.weights import load
 from qa.types import Passage, Span
@@ -29,7 +28,7 @@ WEIGHTS = Path(__file__).parent.parent / "weights" / "reader"
 WINDOW_TOKENS = 384  # the length the weights were trained at
 STRIDE_TOKENS = 128  # overlap of two windows over one passage
 QUESTION_TOKENS = 128
-BATCH_WINDOWS = 8
+BATCH_WINDOWS = 4  # more of them leave a processor's caches
 
 
 class Reader:
@@ -40,23 +39,22 @@ class Reader:
         """Raises `MissingWeights` where a file of the weights is not there."""
         self.weights = weights
         require(weights, ("config.json", "model.safetensors", "tokenizer.json"), "reader")
-        self._lock = Lock()
 
     @cached_property
     def fingerprint(self) -> str:
         """The first 16 hex digits of the weights' SHA-256."""
         return fingerprint(self.weights)
 
+    @in_one_thread
     def warm(self) -> None:
         """Load the model now rather than with the first question."""
-        with self._lock:
-            _ = self._model, self._tokenizer
+        _ = self._model, self._tokenizer
 
+    @in_one_thread
     def read(self, question: str, passages: Sequence[tuple[Passage, str]]) -> list[Span]:
         """The spans of these passages that answer best, best first, none overlapping another in its
         document. Every span has a score, however low: whether to believe it is not decided here."""
-        with self._lock:  # one question at a time uses both cores; two at once would only share them
-            return best_spans(self._windows(question, passages))
+        return best_spans(self._windows(question, passages))
 
     def _windows(self, question: str, passages: Sequence[tuple[Passage, str]]) -> Iterator[Window]:
         import torch  # noqa: PLC0415
@@ -122,13 +120,15 @@ def tokenizer_of(weights: Path) -> Tokenizer:
 
 
 def encoder(weights: Path, what: str) -> Any:
-    """The model of these weights in the floating point that is fast here. Raises `MissingWeights` where
+    """The model of these weights in the arithmetic that is fast here. Raises `MissingWeights` where
     they are damaged."""
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    from qa.reader.integers import in_integers  # noqa: PLC0415
+
     try:
-        return load(weights, arithmetic())
+        model = load(weights, arithmetic())
     except MissingWeights:  # the embedder's, which says so itself
         raise
     except Exception as error:  # safetensors, JSON and torch each raise their own kinds
@@ -136,6 +136,7 @@ def encoder(weights: Path, what: str) -> Any:
             f"The {what}'s weights in {weights} are damaged ({error}); install the package "
             "again: pip install --force-reinstall --no-deps ."
         ) from error
+    return in_integers(model) if multiplies_integers() else model
 
 
 def _encode(tokenizer: Tokenizer, question: str, text: str) -> Iterator[Encoding]:

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.computing import in_one_thread
 from qa.reader.model import QUESTION_TOKENS, WEIGHTS, encoder, fingerprint, require, tokenizer_of
 
 if TYPE_CHECKING:
@@ -122,18 +122,18 @@ class Reranker:
         self.weights, self.comparer = weights, comparer
         for folder, what in ((weights, "re-ranker"), (comparer, "comparer")):
             require(folder, ("config.json", "model.safetensors"), what)
-        self._lock = Lock()
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """The first 16 hex digits of the weights' SHA-256, of both models."""
         return {"reranker": fingerprint(self.weights), "comparer": fingerprint(self.comparer)}
 
+    @in_one_thread
     def warm(self) -> None:
         """Load the models now rather than with the first question."""
-        with self._lock:
-            _ = self._models, self._tokenizer
+        _ = self._models, self._tokenizer
 
+    @in_one_thread
     def scores(self, question: str, candidates: Sequence[Place]) -> list[Looks]:
         """Of each candidate, in their order; what a sequence has no room for counts for one logit less than
         the lowest there."""
@@ -141,7 +141,7 @@ class Reranker:
 
         if not candidates:
             return []
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             reranker, comparer = self._models
             marked = [mark(self._tokenizer, question, candidate) for candidate in candidates]
             alone = span_scores(reranker, marked).tolist()

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.computing import in_one_thread
 from qa.store.base import Vectors
 
 MAGIC = b"qavec\0\0\2"
@@ -73,11 +74,12 @@ class VectorFile:
             _remove(self._index, changed)
             ids, vectors = passages.of(changed)
             if len(ids):
-                self._index.add_with_ids(vectors, ids)
+                _add(self._index, vectors, ids)
             if len(changed) > WRITTEN_FROM * count:
                 self._save(generation)
         self.generation = generation
 
+    @in_one_thread
     def search(self, query: Vectors, k: int, allowed: Sequence[int] | None) -> list[tuple[int, float]]:
         """The k nearest ids, of `allowed` where given, as (id, inner product); best first, ties by id."""
         import faiss  # noqa: PLC0415
@@ -150,10 +152,16 @@ def _build(count: int, passages: Passages) -> Any:
     for ids, vectors in passages.chunks():
         if index is None:
             index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
-        index.add_with_ids(vectors, ids)
+        _add(index, vectors, ids)
     return faiss.IndexIDMap(faiss.IndexFlatIP(1)) if index is None else index
 
 
+@in_one_thread
+def _add(index: Any, vectors: Vectors, ids: Ids) -> None:
+    index.add_with_ids(vectors, ids)
+
+
+@in_one_thread
 def cells_of(cells: int, sample: Vectors) -> Any:
     """An empty index of that many cells (IVF, 8 bits a dimension), trained on a sample."""
     import faiss  # noqa: PLC0415

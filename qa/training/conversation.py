@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from qa.computing import arithmetic
 from qa.conversation.terms import Layout, lay_out, new_head
 from qa.embedder import Embedder
 from qa.evaluation.rewrites import Rewrite, overlap, read_rewrites
 from qa.evaluation.squad import data_set
-from qa.minilm import arithmetic
 from qa.reader.weights import write_tensors
 from qa.words import stem
 

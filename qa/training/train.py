@@ -24,8 +24,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from qa.computing import arithmetic
 from qa.errors import QAError
-from qa.minilm import arithmetic, word_embeddings
+from qa.minilm import word_embeddings
 from qa.reader.model import WEIGHTS
 from qa.reader.rerank import COMPARER, RERANKER, TOKEN_TYPES
 from qa.reader.weights import read_tensors, write_tensors
