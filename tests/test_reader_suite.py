@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from qa.errors import BadQuestion
 from qa.evaluation import metrics, reader_suite
-from qa.evaluation.reader_suite import Reading, best_threshold, by_question_word, figures, half_answerable
+from qa.evaluation.reader_suite import (
+    Candidates,
+    Reading,
+    best_threshold,
+    by_question_word,
+    figures,
+    half_answerable,
+    weigh,
+)
 from qa.evaluation.squad import ReadingQuestion
 
 TEXT = "The tower was finished in 1889 by Gustave Eiffel. It stands in Paris."
@@ -62,6 +70,36 @@ def test_an_answer_below_the_threshold_counts_as_declined() -> None:
     assert scored["exact_match"] == (1 + 0 + 1 + 0) / 4
     assert scored["f1"] == pytest.approx((1 + 2 / 3 + 1 + 0) / 4)
     assert scored["declined"] == 0.5
+
+
+def test_candidates_are_weighed_by_what_was_read_alone() -> None:
+    def asked(answer: str | None, year: float, city: float) -> Candidates:
+        known = [
+            {"gap": 1.0, "score": 9.0, "retrieval": n, "reranked": read, "compared": 0.0, "lacking": n}
+            for n, read in enumerate((year, city))
+        ]
+        return Candidates(_question("What?", answer), ("1889", "Paris"), tuple(known))
+
+    development = [asked("1889", 4, -2), asked("Paris", -1, 5), asked(None, -3, -4), asked(None, -5, -2)]
+
+    weighed = weigh(development * 10)
+
+    told = [each.likeliest(weighed) for each in development]
+    assert [reading.text for reading in told[:2]] == ["1889", "Paris"]
+    assert min(reading.confidence for reading in told[:2]) >= weighed.threshold
+    assert max(reading.confidence for reading in told[2:]) < weighed.threshold
+    assert (
+        asked(None, 3, -9).likeliest(weighed).confidence == asked(None, -9, 3).likeliest(weighed).confidence
+    )
+
+
+def test_a_paragraph_without_candidates_gives_no_answer() -> None:
+    none = Candidates(_question("What?", None), (), ())
+    reading = none.likeliest(weigh([none, Candidates(_question("When?", "1889"), ("1889",), ({**_KNOWN},))]))
+    assert (reading.text, reading.confidence) == ("", -np.inf)
+
+
+_KNOWN = dict.fromkeys(("gap", "score", "retrieval", "reranked", "compared", "lacking"), 1.0)
 
 
 def test_questions_are_sliced_by_what_they_ask() -> None:

@@ -1,15 +1,16 @@
 """The reader on public question sets: given the paragraph, and finding it among thousands.
 
-Given the paragraph, what the product would answer from it is measured as SQuAD measures a reader; the
-threshold is fixed on articles that are in no training. End to end, the same questions are asked of all the
-paragraphs at once; the distance between the two is what retrieval and the choice among passages cost.
+Given the paragraph, reader, re-ranker and comparer are measured as SQuAD measures a reader; how they are
+weighed, and the threshold, is fixed on articles that are in no training. End to end, the same questions are
+asked of all the paragraphs at once; the distance between the two is what retrieval and the choice among
+passages cost.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from qa import confidence
+from qa.confidence import FEATURES, Calibration
 from qa.corpus import title_of
 from qa.engine import QA
 from qa.errors import BadQuestion
@@ -25,11 +27,15 @@ from qa.evaluation import metrics
 from qa.evaluation.questions import sample, write_paragraphs
 from qa.evaluation.report import prepare, write
 from qa.evaluation.squad import ReadingQuestion, data_set, never_read, read_set
+from qa.logit import fitted
 from qa.reader import Reader, Reranker
 from qa.types import Document, Hit, Passage
 
 DEVELOPMENT = "squad_train_v2.0"  # its articles that no reader has read
 DEVELOPMENT_QUESTIONS = 2_000
+# What is known of a candidate where nothing was retrieved: the features that do best on articles held out.
+READING = ("gap", "reranked", "compared")
+RIGHT_FROM = 0.6  # F1 of a candidate
 ALWAYS_ANSWERED = ("squad_dev_v1.1", "squadshifts_new_wiki", "qed_nq_dev")
 SOMETIMES_ANSWERED = ("squad_dev_v2.0", "disflqa_dev")
 END_TO_END = "squad_dev_v1.1"
@@ -41,6 +47,19 @@ RETRIEVED = 10
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is measured, questions asked, questions in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The answers that a paragraph may give to a question, and what is known of each."""
+
+    question: ReadingQuestion
+    quotes: tuple[str, ...]
+    known: tuple[Mapping[str, float], ...]
+
+    def likeliest(self, weighed: Calibration) -> Reading:
+        found = zip(self.quotes, weighed.probabilities(self.known), strict=True)
+        return Reading(self.question, *max(found, key=lambda answer: answer[1], default=("", -np.inf)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +87,16 @@ def run(
     unread = never_read(read_set(_path("train", DEVELOPMENT)))
     development = half_answerable(unread, DEVELOPMENT_QUESTIONS)
     given = _GivenParagraph(reader)
-    readings = given.read(development, lambda *n: report("development", *n))
-    threshold = best_threshold(readings)
-    sets: dict[str, Any] = {"development": figures(readings, threshold)}
+    candidates = given.read(development, lambda *n: report("development", *n))
+    weighed = weigh(candidates)
+    readings = [each.likeliest(weighed) for each in candidates]
+    sets: dict[str, Any] = {"development": figures(readings, weighed.threshold)}
     slices: dict[str, Any] = {}
     for name in (*SOMETIMES_ANSWERED, *ALWAYS_ANSWERED):
         asked = sample(read_set(_path("eval", name)), limit)
-        readings = given.read(asked, lambda *n, name=name: report(name, *n))
-        sets[name] = figures(readings, threshold if name in SOMETIMES_ANSWERED else -np.inf)
+        candidates = given.read(asked, lambda *n, name=name: report(name, *n))
+        readings = [each.likeliest(weighed) for each in candidates]
+        sets[name] = figures(readings, weighed.threshold if name in SOMETIMES_ANSWERED else -np.inf)
         if name == END_TO_END:
             slices = by_question_word(readings)
     folders = (reader.weights, given.reranker.weights, given.reranker.comparer)
@@ -86,7 +107,9 @@ def run(
             **given.reranker.fingerprints,
             "limit": limit,
         },
-        "threshold": threshold if np.isfinite(threshold) else None,
+        "weights": dict(zip(FEATURES, weighed.weights, strict=True)),
+        "none": weighed.none,
+        "threshold": weighed.threshold if np.isfinite(weighed.threshold) else None,
         "sets": sets,
         "slices": {"set": END_TO_END, **slices},
         "end_to_end": end_to_end(reader, sets[END_TO_END], limit, report),
@@ -104,6 +127,22 @@ def half_answerable(questions: Sequence[ReadingQuestion], most: int) -> list[Rea
     kinds = [kind for kind in both if kind]
     each = min([most // max(1, len(kinds)), *map(len, kinds)])
     return [question for kind in kinds for question in sample(kind, each)]
+
+
+def weigh(development: Sequence[Candidates]) -> Calibration:
+    """The conditional logit over READING that is fitted to these, with the threshold that is best there."""
+    weights, none = fitted(
+        [[[known[name] for name in READING] for known in each.known] for each in development],
+        [
+            [metrics.f1(quote, each.question.answers) >= RIGHT_FROM for quote in each.quotes]
+            if each.question.answers
+            else [False] * len(each.quotes)
+            for each in development
+        ],
+    )
+    of = dict(zip(READING, weights, strict=True))
+    model = Calibration(tuple(of.get(name, 0.0) for name in FEATURES), none, threshold=0.0)
+    return replace(model, threshold=best_threshold([each.likeliest(model) for each in development]))
 
 
 def best_threshold(readings: Sequence[Reading]) -> float:
@@ -257,31 +296,29 @@ def missed_goals(summary: dict[str, Any]) -> list[str]:
 
 
 class _GivenParagraph:
-    """Answers a question from one paragraph, as `QA.ask` does from the passages that it finds."""
+    """Finds candidates in one paragraph, as `QA.ask` does in the passages that it retrieves."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader, self.reranker = reader, Reranker()
-        self.calibration = confidence.load_calibration()
 
     def read(
         self, questions: Sequence[ReadingQuestion], progress: Callable[[int, int], None]
-    ) -> list[Reading]:
-        readings = []
+    ) -> list[Candidates]:
+        found = []
         for number, question in enumerate(questions, start=1):
-            readings.append(Reading(question, *self._likeliest(question.question, question.context)))
+            found.append(self._candidates(question))
             progress(number, len(questions))
-        return readings
+        return found
 
-    def _likeliest(self, question: str, text: str) -> tuple[str, float]:
-        """The words and their confidence."""
+    def _candidates(self, question: ReadingQuestion) -> Candidates:
+        text = question.context
         document = Document("", title_of(text), text, path="", sha256="")
         hit = Hit(Passage.at(document.id, 0, len(text)), text, 1.0, 1, 1)
-        answers = confidence.candidates(self.reader.read(question, [(hit.passage, text)]), [hit])
-        known = confidence.features(question, answers, [hit], {document.id: document}, self.reranker)
-        chances = self.calibration.probabilities(known)
-        quotes = [text[best.start : best.end] for best, *_ in answers]
-        found = zip(quotes, chances, strict=True)
-        return max(found, key=lambda answer: answer[1], default=("", -np.inf))
+        spans = self.reader.read(question.question, [(hit.passage, text)])
+        answers = confidence.candidates(spans, [hit])
+        known = confidence.features(question.question, answers, [hit], {document.id: document}, self.reranker)
+        quotes = tuple(text[best.start : best.end] for best, *_ in answers)
+        return Candidates(question, quotes, tuple(known))
 
 
 def _path(part: str, name: str) -> Path:

@@ -25,10 +25,10 @@ from qa.confidence import FEATURES, Calibration
 from qa.embedder import Embedder
 from qa.evaluation import metrics
 from qa.evaluation.questions import QuestionSet
+from qa.logit import fitted
 from qa.reader import Reader, Reranker
 from qa.training import folders
 from qa.training.items import ask_lists, fit_items
-from qa.training.logit import conditional_logit
 from qa.training.written import NEWS
 
 DECLINED = 0.8  # of the questions without an answer, by the default threshold
@@ -63,7 +63,7 @@ def calibrate(
         examples += _examples(number, folder.asked, embedder, reader, reranker)
         if progress:
             progress(number + 1, len(asked))
-    fitted: dict[str, Any] = {
+    found: dict[str, Any] = {
         "data": {
             "sets": {path.name: sha256(path.read_bytes()).hexdigest() for path in (*sets, NEWS)},
             "folders": len(asked),
@@ -75,10 +75,10 @@ def calibrate(
         },
         **fit(examples, [folder.source for folder in asked]),
     }
-    model = Calibration(tuple(fitted["weights"].values()), fitted["none"], fitted["threshold"])
-    fitted["items"] = fit_items(list(ask_lists(folders.of_news(None), model, embedder, reader, reranker)))
-    out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
-    return fitted
+    model = Calibration(tuple(found["weights"].values()), found["none"], found["threshold"])
+    found["items"] = fit_items(list(ask_lists(folders.of_news(None), model, embedder, reader, reranker)))
+    out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
 
 
 def _examples(
@@ -159,14 +159,8 @@ def _coverage(answered: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[fl
 
 def _fit(examples: Sequence[Example]) -> Calibration:
     """The likeliest weights: for each question, one of the right candidates, or none, is chosen."""
-    width = max(len(example.candidates) for example in examples)
-    x = np.zeros((len(examples), width, len(FEATURES)))
-    there = np.zeros((len(examples), width), dtype=bool)
-    right = np.zeros((len(examples), width), dtype=bool)
-    for row, example in enumerate(examples):
-        n = len(example.candidates)
-        x[row, :n] = [[features[name] for name in FEATURES] for features in example.candidates]
-        there[row, :n] = True
-        right[row, :n] = example.right
-    weights, none = conditional_logit(x, there, right)
+    weights, none = fitted(
+        [[[known[name] for name in FEATURES] for known in example.candidates] for example in examples],
+        [example.right for example in examples],
+    )
     return Calibration(weights, none, threshold=0.0)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from qa import confidence, listing
 from qa.confidence import Calibration
 from qa.embedder import Embedder
 from qa.evaluation.metrics import item_f1
 from qa.kinds import wanted
+from qa.logit import fitted
 from qa.reader import Reader, Reranker
 from qa.training import folders
-from qa.training.logit import conditional_logit
 from qa.types import Alternative
 from qa.widening import widened
 
@@ -58,11 +56,10 @@ def ask_lists(
 def fit_items(lists: Sequence[ListAsked]) -> tuple[float, ...]:
     """The weights of `listing.ITEM_FEATURES` and a constant. Needs scipy (extra: qa[fit])."""
     rows: list[tuple[float, ...]] = []
-    truth: list[bool] = []
+    right: list[bool] = []
     for each in lists:
         if not listing.items(each.found[0].citations[0]):
             rows += listing.item_features(each.found)
-            truth += [(item_f1([other.text], each.items) or 0.0) > 0 for other in each.found[1:]]
-    x, right = np.array(rows)[:, None], np.array(truth)[:, None]  # one candidate a choice
-    weights, none = conditional_logit(x, np.ones_like(right), right)
+            right += [(item_f1([other.text], each.items) or 0.0) > 0 for other in each.found[1:]]
+    weights, none = fitted([[row] for row in rows], [[it] for it in right])  # one candidate a choice
     return (*(round(w, 6) for w in weights), round(-none, 6))

@@ -5,10 +5,27 @@ With one candidate a choice it is the logistic regression of whether that is rig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 PENALTY = 1e-3  # on the squared weights of standardised features
+
+
+def fitted(
+    choices: Sequence[Sequence[Sequence[float]]], right: Sequence[Sequence[bool]]
+) -> tuple[tuple[float, ...], float]:
+    """`conditional_logit` of choices with different numbers of candidates, each given by its features."""
+    width = max(map(len, choices))
+    features = next(len(candidate) for choice in choices for candidate in choice)
+    x = np.zeros((len(choices), width, features))
+    there, is_right = (np.zeros((len(choices), width), dtype=bool) for _ in range(2))
+    for row, (candidates, these) in enumerate(zip(choices, right, strict=True)):
+        n = len(candidates)
+        if n:
+            x[row, :n], there[row, :n], is_right[row, :n] = candidates, True, these
+    return conditional_logit(x, there, is_right)
 
 
 def conditional_logit(
