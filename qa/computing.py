@@ -16,7 +16,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 NAME = "qa-models"
 
-
 _threads = [ThreadPoolExecutor(1, NAME)]  # the one that is
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from time import perf_counter, sleep, time
+from time import perf_counter, time
 
 import numpy as np
 
@@ -279,5 +279,4 @@ def _vectors(
         slices.append(embedder.embed(texts))
         done = start + len(texts)
         tell("embedding", done / len(parts), done)
-        sleep(0.001)  # locks are not fair: without it, a waiting question would wait for the whole file
     return np.concatenate(slices)
