@@ -135,8 +135,6 @@ def weigh(development: Sequence[Candidates]) -> Calibration:
         [[[known[name] for name in READING] for known in each.known] for each in development],
         [
             [metrics.f1(quote, each.question.answers) >= RIGHT_FROM for quote in each.quotes]
-            if each.question.answers
-            else [False] * len(each.quotes)
             for each in development
         ],
     )
