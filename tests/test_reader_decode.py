@@ -173,6 +173,34 @@ def test_an_answer_has_no_quotation_mark_without_its_partner_and_no_comma_at_its
 
 
 @pytest.mark.parametrize(
+    ("text", "answer", "said"),
+    [
+        ("under the 'Sea Guard' patrol there", "Sea Guard' patrol", "'Sea Guard' patrol"),
+        ("under the ‘Sea Guard’ patrol there", "Sea Guard’ patrol", "‘Sea Guard’ patrol"),
+        ('under the "Sea Guard" patrol there', 'Sea Guard" patrol', '"Sea Guard" patrol'),
+        ("the patrol 'Sea Guard' there", "the patrol 'Sea Guard", "the patrol 'Sea Guard'"),
+        ("said 'Sea Guard' there", "Sea Guard", "Sea Guard"),
+        ("the 'dogs' home' there", "dogs' home", "dogs' home"),
+        ("at its owners' request 'at once' there", "owners' request", "owners' request"),
+        ("says 'it's Ada's boat' twice", "it's Ada's boat' twice", "'it's Ada's boat' twice"),
+    ],
+)
+def test_an_answer_with_one_mark_of_a_quotation_between_its_words_has_the_other_too(
+    text: str, answer: str, said: str
+) -> None:
+    tokens = list(re.finditer(r"\w+|\S", text))
+    at = text.index(answer)
+    starts = np.array([9.0 * (token.start() == at) for token in tokens], dtype=np.float32)
+    ends = np.array([9.0 * (token.end() == at + len(answer)) for token in tokens], dtype=np.float32)
+    whole = np.ones(len(tokens), dtype=bool)
+    offsets = np.array([token.span() for token in tokens], dtype=np.int64)
+    best, *_ = window_spans(
+        Window(Passage.at("d", 0, len(text)), text, starts, ends, offsets, whole, whole, 0.0)
+    )
+    assert text[best.start : best.end] == said
+
+
+@pytest.mark.parametrize(
     ("last", "said"),
     [
         ("month", "eight-month-old"),

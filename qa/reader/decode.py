@@ -68,6 +68,9 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
         qualified = _with_qualifier(window, start)
         if not taken[qualified:start].any():
             start = qualified
+        opening, closing = _with_partners(window, start, end)
+        if not taken[opening:start].any() and not taken[end + 1 : closing + 1].any():
+            start, end = opening, closing
         taken[start : end + 1] = True
         base = window.passage.start
         first_said, last_said = _trimmed(window, start, end)
@@ -141,6 +144,26 @@ def _with_qualifier(window: Window, start: int) -> int:
         return start
     tokens = np.flatnonzero(window.starts_word[:start] & (window.offsets[:start, 0] == found.start()))
     return int(tokens[0]) if len(tokens) else start
+
+
+_QUOTATION = re.compile(
+    r"“[^“”]*”|«[^«»]*»|\"[^\"]*\"|(?<!\w)‘[^‘\n]*?’(?!\w)|(?<!\w)'[^'\n]*?(?:\w'\w[^'\n]*?)*'(?!\w)"
+)
+
+
+def _with_partners(window: Window, start: int, end: int) -> tuple[int, int]:
+    """The span with the mark right beside it that begins or ends a quotation, of which it holds the other
+    mark between its words: 'Sea Guard' patrol, not Sea Guard' patrol."""
+    first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
+    begins, stops = set(window.offsets[:start, 0].tolist()), set(window.offsets[end + 1 :, 1].tolist())
+    for found in _QUOTATION.finditer(window.text, max(0, first - 1), last + 1):
+        begin, stop = found.span()
+        ends_twice = window.text.startswith(found.group()[-1], last)  # 'the dogs' home'
+        if begin == first - 1 and stop < last and begin in begins and not ends_twice:
+            start -= 1
+        elif begin > first and stop == last + 1 and stop in stops:
+            end += 1
+    return start, end
 
 
 _PARTNER = {"”": "“", "»": "«", '"': '"'}  # of the mark that ends a quotation, the one that begins it
