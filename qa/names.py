@@ -33,6 +33,14 @@ _OFFICE = re.compile(rf"\b(?:{OFFICES})s?\b", re.IGNORECASE)
 _COUNTERPART = re.compile(rf"\bcounterpart,?{_GAP}(?P<name>{_NAME})")
 _PLACE = re.compile(r"(?:\s+|^)(?:in|on|at|from|near|off|for|of)\s+(?=(?:the\s+)?[A-Z])")
 
+_SAME_OFFICE = {
+    "minister": "secretary",
+    "ministers": "secretary",
+    "secretary": "minister",
+    "secretaries": "minister",
+}
+_SPELT = {"defence": "defense", "defense": "defence"}
+
 
 def named(
     about: str, store: Store, documents: Collection[str] | None
@@ -43,7 +51,9 @@ def named(
     sort, *where = _PLACE.split(about.strip(), maxsplit=1)
     whose = re.match(r"(?:[A-Z][\w’'-]*\s+)*", sort)[0]  # type: ignore[index]
     sort, needed = sort.removeprefix(whose), stems(" ".join([whose, *where]))
-    hits = [id_ for id_, _ in store.search_lexical(f"{sort} {_one_of(sort)}", MOST_PASSAGES, documents)]
+    kinds = [(kind, _spellings(kind)) for kind in _SIDE.split(sort.casefold())]
+    asked = " ".join(word for _, spellings in kinds for same in spellings for word in same)
+    hits = [id_ for id_, _ in store.search_lexical(asked, MOST_PASSAGES, documents)]
     passages = store.passages(hits)
     sources = {id_: store.document(id_) for id_ in {passage.document_id for passage, _ in passages}}
     written: dict[str, set[str]] = {}
@@ -52,11 +62,8 @@ def named(
             written.setdefault(stem(word), set()).add(word)
 
     found: dict[tuple[str, int], Citation] = {}
-    for kind in _SIDE.split(sort.casefold()):
-        words = [
-            sorted(written.get(stem(word), set()) | written.get(stem(_one_of(word)), set()))
-            for word in _WORD.findall(kind)
-        ]
+    for kind, spellings in kinds:
+        words = [sorted(set().union(*(written.get(stem(word), ()) for word in same))) for same in spellings]
         if not words or not all(words):
             continue
         any_number, *of_one = map(
@@ -95,9 +102,16 @@ def _forms(sort: str) -> Iterator[str]:
     yield rf"['‘“\"](?P<names>{_NAME})['’”\"]{_GAP}(?:[\w-]+{_GAP}){{0,2}}{sort}"
 
 
-def _one_of(sort: str) -> str:
-    """With the plurals that the stemmer does not know in the singular: spokesmen, spokespeople."""
-    return re.sub(r"people\b", "person", re.sub(r"men\b", "man", sort))
+def _spellings(sort: str) -> list[set[str]]:
+    """For each word of the sort, those that may stand in its place: the singular where the stemmer does not
+    know it (spokesmen, spokespeople), "defense", and for a foreign minister the foreign secretary."""
+    words = _WORD.findall(sort)
+    found = []
+    for word in words:
+        singular = re.sub(r"people\b", "person", re.sub(r"men\b", "man", word))
+        same_office = _SAME_OFFICE.get(word, word) if len(words) == 2 else word
+        found.append({word, singular, _SPELT.get(word, word), same_office})
+    return found
 
 
 def _each(document: Document, start: int, end: int) -> Iterator[Citation]:

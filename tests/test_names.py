@@ -18,7 +18,7 @@ TEXTS = {
     "All dined in Port Brae, the minister too.\n",
     "c.txt": "Talks\n\n"
     "Defence Minister Cara Roth met her Dornish counterpart Emil Voss. Treasurer Ida Holm came with the "
-    "commissioner Finn Aas, and his counterpart, Nora Dahl, did not.\n",
+    "commissioner Finn Aas, and his counterpart, Nora Dahl, did not. Foreign Secretary Gil Rowe wrote.\n",
 }
 
 
@@ -30,6 +30,8 @@ TEXTS = {
             ["Ada Quill", "Tom Reed", "Bo Lind", "Rana Osei", "Cara Roth", "Emil Voss"],
         ),
         ("Which defence ministers are named?", ["Cara Roth", "Emil Voss"]),
+        ("Which defense secretaries are named?", ["Cara Roth", "Emil Voss"]),
+        ("Which foreign ministers are named?", ["Gil Rowe"]),
         ("Which treasurers are named?", ["Ida Holm"]),
         ("Which commissioners are named?", ["Finn Aas", "Nora Dahl"]),
         ("List the interior ministers named in the documents.", ["Tom Reed", "Rana Osei"]),
