@@ -264,6 +264,9 @@ def test_of_two_that_may_be_meant_the_one_whose_words_are_likelier_is_taken() ->
         ("How far can the lighthouse's light be seen?", ["the lighthouse", "light"]),
         ("Whom did Egypt, Jordan and Algeria meet?", ["Egypt, Jordan and Algeria"]),
         ("Was The Verve successful?", ["The Verve"]),
+        ("Who came to the talks of Dorn and eastern towns?", ["Dorn", "the talks of Dorn and eastern towns"]),
+        ("Is the union of Dorn and eastern towns planned?", ["Dorn", "the union of Dorn and eastern towns"]),
+        ("What did the mayor of Ellin and the judge say?", ["Ellin", "the mayor of Ellin", "the judge"]),
         ("Why?", []),
     ],
 )

@@ -116,7 +116,11 @@ class _Parser:
                 goes_on = (
                     whole
                     and not self.verb_passed
-                    and (word == "of" or (word in {",", "and"} and self._name_follows(whole)))
+                    and (
+                        word == "of"
+                        or (word in {",", "and"} and self._name_follows(whole))
+                        or (word == "and" and " of " in whole.text and self._one_run_left())
+                    )
                 )
                 if whole and not goes_on:
                     yield whole
@@ -196,7 +200,7 @@ class _Parser:
         if verb is not None:
             last, self.at = verb, verb + 1
             self.auxiliary = ""
-        elif self.auxiliary == "be" and self._word() != "of":
+        elif self.auxiliary == "be" and self._word() not in {"of", "and"}:
             self.auxiliary = ""
         while (
             last > first
@@ -242,6 +246,12 @@ class _Parser:
         """Whether an enumeration of names goes on here."""
         here = self.tokens[self.at][1] if self.at < len(self.tokens) else len(self.text)
         return NAME.match(self.text, here) is not None and whole.text.split()[-1][:1].isupper()
+
+    def _one_run_left(self) -> bool:
+        """Whether what follows is one run of words, and the question ends with it."""
+        rest = [word for word, *_ in self.tokens[self.at :]]
+        words = [word for word in rest if word[:1].isalnum()]
+        return bool(words) and rest[: len(words)] == words and not _FUNCTION & {w.lower() for w in words}
 
     def _ends_run(self) -> bool:
         word = self._word()
