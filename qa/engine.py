@@ -31,7 +31,7 @@ from qa.watching import watch
 
 INDEX = Path("index")
 SEEDS = Path("seeds")
-PASSAGES_READ = 8
+PASSAGES_READ = 12
 MOST_PASSAGES_READ = 100
 MOST_QUESTION_CHARACTERS = 1_000
 MOST_TRIES = 10  # where the documents change while they are read
@@ -210,7 +210,9 @@ class QA:
                 'asked; ask for one thing at a time: qa ask "Who …?"'
             )
         if not 1 <= k <= MOST_PASSAGES_READ:
-            raise BadQuestion(f"k is {k}; expected 1 to {MOST_PASSAGES_READ} passages: qa ask --k 8 …")
+            raise BadQuestion(
+                f"k is {k}; expected 1 to {MOST_PASSAGES_READ} passages: qa ask --k {PASSAGES_READ} …"
+            )
         if documents is not None:
             if not documents:
                 raise BadQuestion("No document is chosen; choose at least one, or leave the choice out.")

@@ -349,6 +349,8 @@ ADMISSION = [("How much is admission?", "12 euros")]
         (COUNTED, "And in the end?", "11", "They saw 11 bodies on board."),
         (COUNTED, "What about the second crew?", "about 11", "At first about 11 were seen."),
         (ADMISSION, "And for children?", "12 euros", "Adults pay 12 euros."),
+        (ADMISSION, "And the year before?", "12 euros", "This year adults pay 12 euros."),
+        (ADMISSION, "What about the following summer season?", "12 euros", "In the season it is 12 euros."),
     ],
 )
 def test_an_answer_said_again_where_something_else_is_asked_about_only_repeats(
@@ -363,6 +365,7 @@ def test_an_answer_said_again_where_something_else_is_asked_about_only_repeats(
         (COUNTED, "And in the end?", "29", "They found 29 bodies."),  # another answer
         (ADMISSION, "And for children?", "12 euros", "A child, like all children, pays 12 euros."),  # named
         (COUNTED, "How many bodies were counted on Tuesday?", "11", "They saw 11."),  # a question of its own
+        (ADMISSION, "And last year?", "12 euros", "Last year it was 12 euros."),
         (COUNTED, "How many?", "11", "They saw 11."),  # nothing else is asked about
         ([("How much is admission?", "")], "And for children?", "12 euros", "Adults pay 12 euros."),
         ([], "And for children?", "12 euros", "Adults pay 12 euros."),

@@ -20,6 +20,12 @@ _POINTS_BACK = re.compile(
     r"|latter)\b",
     re.IGNORECASE,
 )
+_TIME = "(?:hour|day|night|morning|evening|week|month|quarter|season|year|decade|century)"
+_ANOTHER_TIME = re.compile(
+    rf"(?:(?:previous|preceding|next|following|last) (?:\w+ )?{_TIME}"
+    rf"|{_TIME} (?:before|after|earlier|later))$",
+    re.IGNORECASE,
+)
 KEPT = 256  # questions
 
 
@@ -61,10 +67,14 @@ class Resolver:
 
 def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -> bool:
     """Whether a quote only says the last answer again though something else is asked about, which its
-    sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?"."""
+    sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?". A year
+    is not yet "the year before", which the sentence has to say."""
     said = stems(history[-1][1]) if history else set()
-    about = stems(rules.exchanged(question))
-    return bool(said and about) and said <= stems(quote) and not about <= stems(sentence)
+    instead = rules.exchanged(question)
+    about = stems(instead)
+    another = _ANOTHER_TIME.search(instead)
+    named = another[0].lower() in sentence.lower() if another else about <= stems(sentence)
+    return bool(said and about) and said <= stems(quote) and not named
 
 
 def leans(question: str) -> bool:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Protocol
 
-from qa.engine import INDEX, QA, open_default
+from qa.engine import INDEX, PASSAGES_READ, QA, open_default
 from qa.errors import BadQuestion
 from qa.evaluation import report
 from qa.evaluation.metrics import exact_match, f1, first_rank, item_f1, item_recall, says
@@ -40,7 +40,7 @@ class Asker(Protocol):
         question: str,
         *,
         history: Sequence[tuple[str, str]] = (),
-        k: int = 8,
+        k: int = PASSAGES_READ,
         documents: Collection[str] | None = None,
         min_confidence: float | None = None,
     ) -> Answer: ...
@@ -57,7 +57,7 @@ def run_file(
     index: Path | None,
     out: Path = OUT,
     *,
-    k: int = 8,
+    k: int = PASSAGES_READ,
     min_confidence: float | None = None,
     limit: int | None = None,
     qa: Asker | None = None,
@@ -109,7 +109,7 @@ def evaluate(
     qa: Asker,
     questions: Sequence[Question],
     *,
-    k: int = 8,
+    k: int = PASSAGES_READ,
     min_confidence: float | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Record]:
@@ -124,7 +124,9 @@ def evaluate(
             progress(done, len(questions))
 
 
-def ask(qa: Asker, question: Question, *, k: int = 8, min_confidence: float | None = None) -> Record:
+def ask(
+    qa: Asker, question: Question, *, k: int = PASSAGES_READ, min_confidence: float | None = None
+) -> Record:
     """Ask one question and measure the answer."""
     started = perf_counter()
     answer = qa.ask(question.question, history=question.history, k=k, min_confidence=min_confidence)

@@ -21,6 +21,7 @@ from gradio.data_classes import FileData
 from gradio.events import api
 from gradio.utils import get_upload_folder
 
+from qa.engine import PASSAGES_READ
 from qa.errors import BadCorpus, BadQuestion, QAError
 from qa.version import __version__
 
@@ -42,7 +43,7 @@ def add_endpoints(opening: Opening, answering: Semaphore, read_only: bool = Fals
     async def ask(
         question: str,
         history: list[list[str | None]] | None = None,
-        k: int = 8,
+        k: int = PASSAGES_READ,
         documents: list[str] | None = None,
         min_confidence: float | None = None,
     ) -> dict[str, Any]:
@@ -61,7 +62,9 @@ def add_endpoints(opening: Opening, answering: Semaphore, read_only: bool = Fals
             )
         return answer.to_dict()
 
-    async def search(question: str, k: int = 8, documents: list[str] | None = None) -> list[dict[str, Any]]:
+    async def search(
+        question: str, k: int = PASSAGES_READ, documents: list[str] | None = None
+    ) -> list[dict[str, Any]]:
         """The k passages nearest to a question, best first, without reading them for an answer.
 
         `documents` restricts the search to these ids.
