@@ -54,6 +54,11 @@ ARGOS = [("Which ship picked up 107 people?", "the Bourbon Argos")]
         (SOPHIA, "Which ships does the operation have?", "Which ships does Operation Sophia have?"),
         (MOSKVA, "Who will board it?", "Who will board the Moskva?"),
         (MOSKVA, "What else happened there?", "What else happened in Messina?"),
+        (EMAIL, "Who else?", "Who else answered AFP by email?"),
+        (EMAIL, "And any others?", "Who else answered AFP by email?"),
+        (ARGOS, "Which others?", "Which other ship picked up 107 people?"),
+        (SOPHIA, "What else?", "What else did the EU launch last year?"),
+        (MOSKVA, "Where else?", "Where else is the Moskva docked?"),
         (
             [("Whom did Seraj meet in Rome?", "Marco Minniti")],
             "What did they agree on there?",
@@ -350,6 +355,8 @@ ADMISSION = [("How much is admission?", "12 euros")]
         (COUNTED, "What about the second crew?", "about 11", "At first about 11 were seen."),
         (ADMISSION, "And for children?", "12 euros", "Adults pay 12 euros."),
         (ADMISSION, "And the year before?", "12 euros", "This year adults pay 12 euros."),
+        (EMAIL, "Who else?", "William Spindler", "William Spindler told AFP."),
+        ([*EMAIL, ("Who else?", "Ada Quill")], "And who else?", "Spindler", "Spindler told AFP."),
         (ADMISSION, "What about the following summer season?", "12 euros", "In the season it is 12 euros."),
     ],
 )
@@ -366,6 +373,9 @@ def test_an_answer_said_again_where_something_else_is_asked_about_only_repeats(
         (ADMISSION, "And for children?", "12 euros", "A child, like all children, pays 12 euros."),  # named
         (COUNTED, "How many bodies were counted on Tuesday?", "11", "They saw 11."),  # a question of its own
         (ADMISSION, "And last year?", "12 euros", "Last year it was 12 euros."),
+        (EMAIL, "Who else?", "Ada Quill", "Ada Quill told AFP."),
+        (EMAIL, "Who else?", "Ada Quill and spokesman William Spindler", "Both did."),
+        ([*EMAIL, ("Where?", "Paris")], "Where else?", "William Spindler", "He did."),
         (COUNTED, "How many?", "11", "They saw 11."),  # nothing else is asked about
         ([("How much is admission?", "")], "And for children?", "12 euros", "Adults pay 12 euros."),
         ([], "And for children?", "12 euros", "Adults pay 12 euros."),

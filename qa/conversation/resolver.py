@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from qa.conversation import rules
-from qa.conversation.phrases import names
+from qa.conversation.phrases import names, several
 from qa.conversation.referents import Weights
 from qa.conversation.rules import Turn
 from qa.conversation.terms import Terms
@@ -68,13 +68,25 @@ class Resolver:
 def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -> bool:
     """Whether a quote only says the last answer again though something else is asked about, which its
     sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?". A year
-    is not yet "the year before", which the sentence has to say."""
+    is not yet "the year before", which the sentence has to say. Who else did something is nobody of whom
+    that was told."""
     said = stems(history[-1][1]) if history else set()
+    if rules.asks_for_another(question):
+        told = stems(" ".join(answer for _, answer in _told(history)))
+        return bool(said) and (stems(quote) <= told or (said <= stems(quote) and not several(quote)))
     instead = rules.exchanged(question)
     about = stems(instead)
     another = _ANOTHER_TIME.search(instead)
     named = another[0].lower() in sentence.lower() if another else about <= stems(sentence)
     return bool(said and about) and said <= stems(quote) and not named
+
+
+def _told(history: Sequence[Turn]) -> Sequence[Turn]:
+    """The last turn, and before it those to which it asked for others."""
+    first = len(history) - 1
+    while first > 0 and rules.asks_for_another(history[first][0]):
+        first -= 1
+    return history[max(0, first) :]
 
 
 def leans(question: str) -> bool:

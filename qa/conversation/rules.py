@@ -47,6 +47,11 @@ _ABOUT = re.compile(r"^(?:what|how)\s+about\s+", re.IGNORECASE)
 _ONLY_WH = re.compile(
     rf"^(?:(?:in|at|on|by|to|from|for|since|until)\s+)?{_WH}(?:\s+(?:exactly|else|so|not))?$", re.IGNORECASE
 )
+_ELSE = re.compile(
+    rf"(?:(?:{_PREPOSITION})\s+)?(?P<wh>whom?|what|when|where|why|how)\s+else|(?:which|what)\s+others?(?:\s+ones)?"
+    r"|any(?:one|body|thing|where)\s+else|any\s+others?|others",
+    re.IGNORECASE,
+)
 _WAS_THAT = re.compile(r"^(when|where|why|how) (?:is|was|were) (?:that|this)$", re.IGNORECASE)
 _ONLY_WH_PHRASE = re.compile(  # "How many people?", "In which minute?"
     rf"^(?:(?:(?:{_PREPOSITION})\s+)?(?:how\s+(?:many|much)|which)|(?:{_PREPOSITION})\s+what)\b"
@@ -119,6 +124,8 @@ def _complete(asked: str, last: Resolved) -> str | None:
     previous = _OPENING.sub("", last.question).rstrip("?!. ")
     if not previous:
         return None
+    if another := _for_another(core, previous):
+        return f"{another}?"
     if _ONLY_WH.match(core):
         statement = _as_statement(core, previous, last.answer)
         counted = next((each.text for each in phrases(previous) if several(each.text)), None)
@@ -132,6 +139,33 @@ def _complete(asked: str, last: Resolved) -> str | None:
         return f"{_as_statement(core, previous, last.answer)}?"
     topic = exchanged(asked)
     return f"{_with_topic(previous, topic)}?" if topic else None
+
+
+def asks_for_another(asked: str) -> bool:
+    """Whether an ellipsis asks for more answers than the last one: "Who else?", "Any others?"."""
+    return _ELSE.fullmatch(_OPENING.sub("", asked).rstrip("?!. ")) is not None
+
+
+def _for_another(core: str, previous: str) -> str | None:
+    """ "Who else" + "Who spoke at the harbour" → "Who else spoke at the harbour"; after "Which ships sank",
+    "Which other ships sank". None where it is no such ellipsis, or the previous question asked for a thing of
+    another kind."""
+    wanted = _ELSE.fullmatch(core)
+    asked = re.match(
+        rf"(?:(?:{_PREPOSITION})\s+)?(?P<wh>whom?|what|which|when|where|why|how)\b", previous, re.IGNORECASE
+    )
+    if not wanted or not asked:
+        return None
+    if re.search(r"\b(?:else|other)\b", previous):
+        return previous
+    wh, rest = asked["wh"].lower(), previous[asked.end() :]
+    follows = rest.split()[:1]
+    verb = not follows or re.fullmatch(AUXILIARY, follows[0]) or PARTICIPLE.fullmatch(follows[0])
+    of_a_sort = wh == "which" or (wh == "what" and not verb)
+    mine = (wanted["wh"] or wh).lower()
+    if of_a_sort:
+        return f"{asked[0]} other{rest}" if mine in {"who", "whom", "what", wh} else None
+    return f"{asked[0]} else{rest}" if mine[:3] == wh[:3] else None
 
 
 def exchanged(asked: str) -> str:
