@@ -357,6 +357,7 @@ ADMISSION = [("How much is admission?", "12 euros")]
         (ADMISSION, "And the year before?", "12 euros", "This year adults pay 12 euros."),
         (EMAIL, "Who else?", "William Spindler", "William Spindler told AFP."),
         ([*EMAIL, ("Who else?", "Ada Quill")], "And who else?", "Spindler", "Spindler told AFP."),
+        ([*EMAIL, ("Who else?", "")], "Anyone else?", "William Spindler", "Spindler told AFP."),
         (ADMISSION, "What about the following summer season?", "12 euros", "In the season it is 12 euros."),
     ],
 )

@@ -47,6 +47,8 @@ class Resolver:
         resolved = rules.resolve(question, history, self._weights)
         if not history or not leans(question):
             return resolved
+        if rules.asks_for_another(question):  # words of the last answer would lead back to it
+            return resolved
         said = stems(resolved)
         words: dict[str, str] = {}
         for weighed in self._weighed(question, tuple(history)):
@@ -70,10 +72,11 @@ def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -
     sentence does not name: "12 euros", for "How much is admission?" and then for "And for children?". A year
     is not yet "the year before", which the sentence has to say. Who else did something is nobody of whom
     that was told."""
-    said = stems(history[-1][1]) if history else set()
     if rules.asks_for_another(question):
-        told = stems(" ".join(answer for _, answer in _told(history)))
-        return bool(said) and (stems(quote) <= told or (said <= stems(quote) and not several(quote)))
+        told = [stems(answer) for _, answer in _told(history) if answer]
+        once_more = any(said <= stems(quote) for said in told) and not several(quote)
+        return bool(told) and (once_more or stems(quote) <= set().union(*told))
+    said = stems(history[-1][1]) if history else set()
     instead = rules.exchanged(question)
     about = stems(instead)
     another = _ANOTHER_TIME.search(instead)
