@@ -181,7 +181,7 @@ def test_the_openapi_description_is_valid_and_says_what_must_be_given(url: str, 
     begun = {path.rpartition("/")[2]: way["post"] for path, way in told["paths"].items() if "post" in way}
     assert begun.keys() == names | {"upload"}
     ask = begun["ask"]["requestBody"]["content"]["application/json"]["schema"]
-    assert (ask["required"], ask["properties"]["k"]) == (["question"], {"type": "integer", "default": 8})
+    assert (ask["required"], ask["properties"]["k"]) == (["question"], {"type": "integer", "default": 12})
     assert begun["ask"]["summary"].endswith("or why there are none.")
     for body in (
         {"question": QUESTION, "history": None},
