@@ -73,7 +73,7 @@ def repeats(quote: str, sentence: str, question: str, history: Sequence[Turn]) -
     is not yet "the year before", which the sentence has to say. Who else did something is nobody of whom
     that was told."""
     if rules.asks_for_another(question):
-        told = [stems(answer) for _, answer in _told(history) if answer]
+        told = [said for _, answer in _told(history) if (said := stems(answer))]
         once_more = any(said <= stems(quote) for said in told) and not several(quote)
         return bool(told) and (once_more or stems(quote) <= set().union(*told))
     said = stems(history[-1][1]) if history else set()
