@@ -375,7 +375,7 @@ def test_an_answer_said_again_where_something_else_is_asked_about_only_repeats(
         (COUNTED, "How many bodies were counted on Tuesday?", "11", "They saw 11."),  # a question of its own
         (ADMISSION, "And last year?", "12 euros", "Last year it was 12 euros."),
         (EMAIL, "Who else?", "Ada Quill", "Ada Quill told AFP."),
-        ([("What did she say?", "So it was")], "What else?", "Ada Quill", "She did."),  # no word that says anything
+        ([("What did she say?", "So it was")], "What else?", "Ada Quill", "She did."),
         (EMAIL, "Who else?", "Ada Quill and spokesman William Spindler", "Both did."),
         ([*EMAIL, ("Where?", "Paris")], "Where else?", "William Spindler", "He did."),
         (COUNTED, "How many?", "11", "They saw 11."),  # nothing else is asked about
