@@ -102,15 +102,16 @@ def _forms(sort: str) -> Iterator[str]:
     yield rf"['‘“\"](?P<names>{_NAME})['’”\"]{_GAP}(?:[\w-]+{_GAP}){{0,2}}{sort}"
 
 
-def _spellings(sort: str) -> list[set[str]]:
-    """For each word of the sort, those that may stand in its place: the singular where the stemmer does not
-    know it (spokesmen, spokespeople), "defense", and for a foreign minister the foreign secretary."""
+def _spellings(sort: str) -> list[list[str]]:
+    """For each word of the sort, it and those that may stand in its place: the singular where the stemmer
+    does not know it (spokesmen, spokespeople), "defense", for a foreign minister the foreign secretary."""
     words = _WORD.findall(sort)
     found = []
     for word in words:
         singular = re.sub(r"people\b", "person", re.sub(r"men\b", "man", word))
         same_office = _SAME_OFFICE.get(word, word) if len(words) == 2 else word
-        found.append({word, singular, _SPELT.get(word, word), same_office})
+        # No set: the words are searched for, and results repeat in another process.
+        found.append(list(dict.fromkeys((word, singular, _SPELT.get(word, word), same_office))))
     return found
 
 

@@ -120,8 +120,8 @@ def _resolve(
 
 def _complete(asked: str, last: Resolved) -> str | None:
     """An ellipsis, completed with the previous question; None where the question has its own verb."""
-    core = _WAS_THAT.sub(r"\1", _OPENING.sub("", asked).rstrip("?!. "))
-    previous = _OPENING.sub("", last.question).rstrip("?!. ")
+    core = _WAS_THAT.sub(r"\1", _core(asked))
+    previous = _core(last.question)
     if not previous:
         return None
     if another := _for_another(core, previous):
@@ -141,9 +141,14 @@ def _complete(asked: str, last: Resolved) -> str | None:
     return f"{_with_topic(previous, topic)}?" if topic else None
 
 
+def _core(question: str) -> str:
+    """The question without "And" before it and its mark behind it."""
+    return _OPENING.sub("", question).rstrip("?!. ")
+
+
 def asks_for_another(asked: str) -> bool:
     """Whether an ellipsis asks for more answers than the last one: "Who else?", "Any others?"."""
-    return _ELSE.fullmatch(_OPENING.sub("", asked).rstrip("?!. ")) is not None
+    return _ELSE.fullmatch(_core(asked)) is not None
 
 
 def _for_another(core: str, previous: str) -> str | None:
@@ -171,7 +176,7 @@ def _for_another(core: str, previous: str) -> str | None:
 def exchanged(asked: str) -> str:
     """What an ellipsis asks about instead of what was asked about before: "And for children?" → "for
     children". "" where the question has its own verb."""
-    core = _OPENING.sub("", asked).rstrip("?!. ")
+    core = _core(asked)
     about = _ABOUT.sub("", core)
     opened = about != core or core != asked.rstrip("?!. ")
     asks = _VERB.search(about) or re.match(_WH, about, re.IGNORECASE) or _OF_SOMETHING.search(about)

@@ -155,13 +155,16 @@ def _with_partners(window: Window, start: int, end: int) -> tuple[int, int]:
     """The span with the mark right beside it that begins or ends a quotation, of which it holds the other
     mark between its words: 'Sea Guard' patrol, not Sea Guard' patrol."""
     first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
-    begins, stops = set(window.offsets[:start, 0].tolist()), set(window.offsets[end + 1 :, 1].tolist())
+    before, after = (
+        window.offsets[:start][-1:, 0],
+        window.offsets[end + 1 :][:1, 1],
+    )  # of the tokens beside it
     for found in _QUOTATION.finditer(window.text, max(0, first - 1), last + 1):
         begin, stop = found.span()
         ends_twice = window.text.startswith(found.group()[-1], last)  # 'the dogs' home'
-        if begin == first - 1 and stop < last and begin in begins and not ends_twice:
+        if begin == first - 1 and stop < last and begin in before and not ends_twice:
             start -= 1
-        elif begin > first and stop == last + 1 and stop in stops:
+        elif begin > first and stop == last + 1 and stop in after:
             end += 1
     return start, end
 
