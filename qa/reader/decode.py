@@ -155,10 +155,7 @@ def _with_partners(window: Window, start: int, end: int) -> tuple[int, int]:
     """The span with the mark right beside it that begins or ends a quotation, of which it holds the other
     mark between its words: 'Sea Guard' patrol, not Sea Guard' patrol."""
     first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
-    before, after = (
-        window.offsets[:start][-1:, 0],
-        window.offsets[end + 1 :][:1, 1],
-    )  # of the tokens beside it
+    before, after = window.offsets[:start][-1:, 0], window.offsets[end + 1 :][:1, 1]
     for found in _QUOTATION.finditer(window.text, max(0, first - 1), last + 1):
         begin, stop = found.span()
         ends_twice = window.text.startswith(found.group()[-1], last)  # 'the dogs' home'
