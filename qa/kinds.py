@@ -212,6 +212,9 @@ _EXPLANATION = re.compile(
 _WORK = r"(?:job|profession|occupation|line of work)"
 _DEFINED = re.compile(
     r"(?:what (?:does|do|did) (?P<a>(?:(?!(?:on|in|of|by)\b)\S+ ){1,4})(?:mean|stand for)|define (?P<b>.+)"
+    r"|how (?:is|are) (?P<i>.+) defined|what (?:counts|count|qualifies|qualify) as (?P<j>.+)"
+    r"|what (?:does|do|did) .+ mean (?:by|with) (?P<k>.+)|what(?:'s| is| are| was| were) (?:(?:the|an?) )?"
+    r"[\"“](?P<l>[^\"“”]+)[\"”]?"
     r"|what (?:is|was) (?:meant by|the (?:meaning|"
     r"definition) of) (?P<c>.+)|(?:who|what) "
     r"(?P<d>(?-i:[A-Z])\S*(?: \S+){0,5}) (?:is|was)|what kind of (?:thing|person) is (?P<e>.+)"

@@ -77,7 +77,7 @@ def named(
                         continue
                     brought_in = [*_each(document, *match.span("names"))]
                     for place in (*brought_in, *_counterparts(brought_in[0], match.end())):
-                        if not _is_where(place) and (not needed or needed <= stems(place.sentence)):
+                        if _is_name(place) and (not needed or needed <= stems(place.sentence)):
                             found[document.id, place.start] = place
     names = _distinct([found[place] for place in sorted(found)])
     if not names:
@@ -134,10 +134,11 @@ def _counterparts(place: Citation, begin: int) -> Iterator[Citation]:
         yield Citation(document, *found.span("name"))
 
 
-def _is_where(place: Citation) -> bool:
-    """ "In Aldmoor, the mayor …": no mayor's name."""
+def _is_name(place: Citation) -> bool:
+    """Not in "In Aldmoor, the mayor …", and not in a sentence whose letters are all capitals."""
     before = place.document.text[max(0, place.start - 12) : place.start]
-    return place.quote.startswith(("In ", "At ")) or re.search(r"\b(?:in|at)\s+$", before, re.I) is not None
+    where = place.quote.startswith(("In ", "At ")) or re.search(r"\b(?:in|at)\s+$", before, re.I)
+    return not where and place.sentence != place.sentence.upper()
 
 
 def _distinct(places: list[Citation]) -> list[Citation]:

@@ -242,6 +242,11 @@ def test_a_text_file_of_50_megabytes_loads(tmp_path: Path) -> None:
             "The ministers who met" + " and talked" * 8 + " and…",
         ),
         ("***\n\nThe text.", "***"),
+        (
+            "The Harbour Act 1.1\n===================\n\n1. Terms\n--------\n\nNobody may.",
+            "The Harbour Act 1.1",
+        ),
+        ("=========\n The Act\n=========\nNobody may sail.", "The Act"),
     ],
 )
 def test_the_title_is_the_headline_or_else_the_first_sentence(tmp_path: Path, text: str, title: str) -> None:

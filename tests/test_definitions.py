@@ -1,5 +1,6 @@
 """Who or what a name stands for, as documents say it beside the name."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,64 @@ def test_a_name_that_no_document_defines_is_read_for(qa: QA) -> None:
 
 def test_who_wants_more_certainty_than_forms_give_has_it_read_for(qa: QA, tmp_path: Path) -> None:
     assert qa.ask("Who is Ada Quill?", min_confidence=0.95).read > 0
+
+
+CONTRACT = {
+    "supply.txt": "SUPPLY AGREEMENT\n\n"
+    "This Agreement is made on 3 March between Ellin Marine Corp., a Dornish corporation with its seat at 12 "
+    'Quay Street, Dorn ("Supplier"), and Reed & Sons Ltd, registered in Ellin (the "Customer").\n\n'
+    '1.1 "Confidential Information" means any information, spoken or\nwritten, that is marked as such; it '
+    "does not include what is public.\n\n"
+    "1.2 “Goods” means: (a) the engines, e.g. those of Schedule 1; (b) their parts; and (c) any tools.\n\n"
+    "1.3 Delivery Date means the date on which the Goods reach the Port of Ellin.\n\n"
+    '1.4 "Business Day" (or "Working Day") shall mean a day other than a Saturday or a Sunday.\n\n'
+    'A delay that neither party could prevent, such as by war, is referred to as "Force Majeure".\n\n'
+    "- Incoterms: the rules of the International Chamber of Commerce.\n"
+    "- **Warranty Period**: twelve months from the Delivery Date.\n\n"
+    'The Customer shall store the Goods in the dry, and the person who takes them in (the "Keeper") shall '
+    "sign for them.\n",
+    "terms.txt": "Terms\n\n“Goods” refers to what is sold.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QA]:
+    folder = tmp_path_factory.mktemp("contract")
+    for name, text in CONTRACT.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with QA.build(folder, folder / "index") as qa:
+        yield qa
+
+
+@pytest.mark.parametrize(
+    ("question", "meaning"),
+    [
+        (
+            "Who is the Supplier?",
+            "Ellin Marine Corp., a Dornish corporation with its seat at 12 Quay Street, Dorn",
+        ),
+        ("Who is the Customer?", "Reed & Sons Ltd, registered in Ellin"),
+        (
+            'What is "Confidential Information"?',
+            "any information, spoken or\nwritten, that is marked as such",
+        ),
+        (
+            "What does the agreement mean by Goods?",
+            "(a) the engines, e.g. those of Schedule 1; (b) their parts; and (c) any tools",
+        ),
+        ("How is the Delivery Date defined?", "the date on which the Goods reach the Port of Ellin"),
+        ("What counts as a Working Day?", "a day other than a Saturday or a Sunday"),
+        ("What are Business Days?", "a day other than a Saturday or a Sunday"),
+        ("What is Force Majeure?", "A delay that neither party could prevent, such as by war"),
+        ("What are Incoterms?", "the rules of the International Chamber of Commerce"),
+        ("What is the Warranty Period?", "twelve months from the Delivery Date"),
+        ("Who is the Keeper?", "the person who takes them in"),
+    ],
+)
+def test_a_term_is_what_its_document_fixes_it_as(contract: QA, question: str, meaning: str) -> None:
+    answer = contract.ask(question)
+    assert (answer.kind, answer.text) == ("definition", meaning)
+
+
+def test_what_other_documents_fix_a_term_as_is_an_alternative(contract: QA) -> None:
+    assert [other.text for other in contract.ask("What are Goods?").alternatives] == ["what is sold"]

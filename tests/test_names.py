@@ -18,7 +18,8 @@ TEXTS = {
     "All dined in Port Brae, the minister too.\n",
     "c.txt": "Talks\n\n"
     "Defence Minister Cara Roth met her Dornish counterpart Emil Voss. Treasurer Ida Holm came with the "
-    "commissioner Finn Aas, and his counterpart, Nora Dahl, did not. Foreign Secretary Gil Rowe wrote.\n",
+    "commissioner Finn Aas, and his counterpart, Nora Dahl, did not. Foreign Secretary Gil Rowe wrote.\n"
+    "EXCEPT WHERE A MINISTER STATES IT IN WRITING, NO MINISTER OR HARBOUR MASTER IS LIABLE.\n",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -151,9 +152,18 @@ def title_of(text: str, readable: Sequence[Range] | None = None) -> str:
     return _shorten(_headline(text) or _opening(text, sentences(text, ()) if readable is None else readable))
 
 
+_UNDERLINED = re.compile(
+    r"\s*(?:={3,}[ \t]*\n)?[ \t]*(?P<line>[^\s=-][^\n]*?)[ \t]*\n[ \t]*(?:={3,}|-{3,})[ \t]*(?:\n|\Z)"
+)
+
+
 def _headline(text: str) -> str | None:
-    """The text's first line, if it stands like a headline: short, no sentence, apart from the rest."""
+    """The text's first line, if it stands like a headline: underlined, or short, no sentence, apart from the
+    rest."""
     head = text[: 20 * LONGEST_TITLE]
+    underlined = _UNDERLINED.match(head)
+    if underlined and len(underlined["line"]) <= LONGEST_TITLE:
+        return underlined["line"]
     opening = paragraphs(head)[:2]
     if len(opening) < 2:
         return None
