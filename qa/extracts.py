@@ -71,13 +71,12 @@ def mentions(
     return tuple(found[:MOST_MENTIONS]), note
 
 
-def _opening(document: Document, count: int) -> Iterator[Citation]:
-    """The first sentences that tell something, without the headline."""
-    for start, end in document.sentences:
-        sentence = document.text[start:end].strip()
-        if count and len(sentence.split()) >= LEAST_WORDS and sentence != document.title:
-            count -= 1
-            yield Citation(document, start, end)
+def _opening(document: Document, count: int) -> Sequence[Citation]:
+    """The first sentences that tell something, without the headline; where all are short, the first."""
+    told = [Citation(document, start, end) for start, end in document.sentences]
+    told = [each for each in told if each.quote.strip() != document.title]
+    telling = [each for each in told if len(each.quote.split()) >= LEAST_WORDS]
+    return telling[:count] or told[:1]
 
 
 def _sentences(

@@ -311,6 +311,14 @@ def test_front_matter_names_the_title(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "body", ["The old quay is long.", "The old quay is long.\n\n" + "Nobody may sail. " * 9]
+)
+def test_front_matter_without_a_title_is_no_title_itself(tmp_path: Path, body: str) -> None:
+    text = f"---\ntags: [ship, sea]\naliases:\n  - quay\n---\n{body}\n"
+    assert read(tmp_path / "a.md", text.encode()).title == "The old quay is long."
+
+
+@pytest.mark.parametrize(
     ("link", "url"),
     [
         ('<link rel="canonical" href="https://a.org/article">', "https://a.org/article"),

@@ -1,5 +1,6 @@
 """Which questions are read for, and which are answered by looking something up."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -123,6 +124,12 @@ def test_an_overview_may_be_asked_for_with_its_length(qa: QA, length: str) -> No
 def test_an_overview_keeps_to_the_chosen_documents(qa: QA) -> None:
     answer = qa.ask("What are these documents about?", documents=["b.txt"])
     assert {citation.document.id for citation in answer.citations} == {"b.txt"}
+
+
+def test_a_document_of_short_sentences_has_an_overview_too(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The old quay\n\nIt is long. It was built in 1910.\n")
+    with QA.build(tmp_path, tmp_path / "index") as qa:
+        assert [citation.quote for citation in qa.ask("What is this about?").citations] == ["It is long."]
 
 
 def test_mentions_are_all_sentences_with_the_words_in_any_form_and_counted(qa: QA) -> None:

@@ -15,6 +15,7 @@ from qa.corpus.clean import hidden_ranges
 from qa.corpus.dates import stated_date
 from qa.corpus.formats import MEND, READERS
 from qa.corpus.lines import paragraphs
+from qa.corpus.origin import body
 from qa.corpus.split import sentences
 from qa.errors import BadCorpus, UnreadableFile
 from qa.types import Document, Range, Skipped
@@ -149,7 +150,9 @@ def load(found: Found) -> Document:
 
 def title_of(text: str, readable: Sequence[Range] | None = None) -> str:
     """The text's headline, or where it has none its opening sentence, of its `readable` ranges."""
-    return _shorten(_headline(text) or _opening(text, sentences(text, ()) if readable is None else readable))
+    begin = body(text)
+    ranges = sentences(text, ()) if readable is None else readable
+    return _shorten(_headline(text[begin:]) or _opening(text, [each for each in ranges if each[0] >= begin]))
 
 
 _UNDERLINED = re.compile(

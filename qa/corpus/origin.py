@@ -44,6 +44,12 @@ def origin(text: str) -> Origin:
     )
 
 
+def body(text: str) -> int:
+    """Where the text begins behind its front matter."""
+    front = _FRONT_MATTER.match(text[:LONGEST_FRONT_MATTER])
+    return front.end() if front else 0
+
+
 def web_address(text: str | None) -> str | None:
     """An http or https address, without its fragment, fit to be linked to; None for anything else."""
     address = (text or "").strip().partition("#")[0]
