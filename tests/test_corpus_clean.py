@@ -209,6 +209,22 @@ def test_an_invitation_in_another_language_is_hidden_in_an_article_but_not_in_it
     assert hidden("\n\n".join([russian.format(i) for i in "абвгдежзик"] + [follow])) == [follow]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<p align="center">',
+        '<a href="https://a.org"><img src="logo.png" alt="The logo"></a>',
+        "</div>",
+        "![logo](logo.png)",
+        "[![Build](https://a.org/build.svg)](https://a.org) [![PyPI version](b.svg)](https://b.org)",
+        "<!-- Written on a Monday. -->",
+    ],
+)
+def test_lines_of_nothing_but_markup_are_hidden(line: str) -> None:
+    assert hidden(page(line)) == [line]
+    assert hidden(f"{line}\n\nmilk\n\neggs\n") == [line]  # the first line too, and whatever the rest is
+
+
 # What stays
 
 
@@ -219,6 +235,10 @@ def test_an_invitation_in_another_language_is_hidden_in_an_article_but_not_in_it
         page("Sincerely,", "Jane Doe", "Director of Finance"),
         page("The Greek motto reads:", "Ἐν ἀρχῇ ἦν ὁ λόγος", LONG + "."),
         page("Łódź and Kraków", LONG + "."),
+        page("<em>The mayor was there.</em>", "<https://example.org/pier>", "1 <2 and 3> 2"),
+        page("![The old pier of the town, broken by a storm](pier.jpg)", "[The pier](https://a.org/pier)"),
+        page("```html", '<script src="pier.js"></script>', "```"),
+        page("<!-- a comment that nobody ends", LONG + "."),
         page(
             "SMITH", "I was there on the day when it all began.", "SMITH", "I saw it with my own eyes, sir."
         ),

@@ -1,4 +1,4 @@
-"""What not to read: repeats and the furniture of web pages.
+"""What not to read: repeats, the furniture of web pages, and lines of nothing but markup.
 
 Nothing is deleted: the ranges are marked, so offsets stay those of the source text. The rules know no
 site and are made to err on the side of reading: they apply only to a text that is mostly prose (a list, a
@@ -37,6 +37,14 @@ _COPYRIGHT = re.compile(
 )
 _RESERVED = re.compile(r"\ball rights reserved\W*\Z", re.IGNORECASE)
 _SITE = re.compile(r"\b[\w-]+\.[a-z]{2,6}\b", re.IGNORECASE)
+
+_PICTURE = r"!\[[^\[\]\s]*(?:\s+[^\[\]\s]+){0,4}\]\([^()]*\)"  # a longer alternative text may tell something
+_MARKUP = re.compile(
+    r"(?P<code>^[ \t]*(?P<fence>```|~~~).*?(?:^[ \t]*(?P=fence)|\Z))"  # is shown, and so may be asked about
+    r"|<!--.{0,20000}?-->|</?[a-z][\w-]*(?:\s[^<>]{0,2000})?/?>"
+    rf"|{_PICTURE}|\[\s*(?:{_PICTURE}\s*)+\](?:\([^()]*\)|\[[^\[\]]*\])",
+    re.DOTALL | re.IGNORECASE | re.MULTILINE,
+)
 
 # The words with which web pages lead elsewhere.
 _LEADS_ON = set(
@@ -78,17 +86,34 @@ class _Paragraph:
 
 
 def hidden_ranges(text: str) -> tuple[Range, ...]:
-    """The paragraphs of `text` that are repeats or boilerplate, as sorted, disjoint ranges."""
+    """The paragraphs of `text` that are repeats, boilerplate or markup, as sorted, disjoint ranges."""
     page = [_describe(text, start, end) for start, end in paragraphs(text)]
-    if sum(p.size for p in page if p.prose) < PROSE_SHARE * sum(p.size for p in page):
-        return ()
-    hidden = {*_copies(page), *_near_copies(text, page)}
-    hidden |= {*_cut_off(text, page), *_counters(text, page), *_copyright(text, page)}
-    hidden |= set(_link_headings(text, page))
-    hidden |= set(_closing_labels(text, page, hidden))
-    hidden |= set(_foreign_lines(text, page, hidden))
-    hidden.discard(0)
-    return tuple((page[i].start, page[i].end) for i in sorted(hidden))
+    markup = set(_markup(text, page))
+    hidden: set[int] = set()
+    if sum(p.size for p in page if p.prose) >= PROSE_SHARE * sum(
+        p.size for i, p in enumerate(page) if i not in markup
+    ):
+        hidden |= {*_copies(page), *_near_copies(text, page)}
+        hidden |= {*_cut_off(text, page), *_counters(text, page), *_copyright(text, page)}
+        hidden |= set(_link_headings(text, page))
+        hidden |= set(_closing_labels(text, page, hidden))
+        hidden |= set(_foreign_lines(text, page, hidden))
+        hidden.discard(0)
+    return tuple((page[i].start, page[i].end) for i in sorted(hidden | markup))
+
+
+def without_markup(text: str) -> str:
+    """The text with blanks in the place of tags, comments and pictures, but for those in code."""
+    return _MARKUP.sub(lambda found: found[0] if found["code"] else " " * len(found[0]), text)
+
+
+def _markup(text: str, page: list[_Paragraph]) -> Iterator[int]:
+    """Lines in which nothing is left without it."""
+    without = without_markup(text)
+    for i, line in enumerate(page):
+        left = without[line.start : line.end]
+        if not _WORD.search(left) and left != text[line.start : line.end]:
+            yield i
 
 
 def _describe(text: str, start: int, end: int) -> _Paragraph:

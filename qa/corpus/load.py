@@ -11,7 +11,7 @@ from hashlib import sha256 as new_sha256
 from pathlib import Path
 from textwrap import shorten
 
-from qa.corpus.clean import hidden_ranges
+from qa.corpus.clean import hidden_ranges, without_markup
 from qa.corpus.dates import stated_date
 from qa.corpus.formats import MEND, READERS
 from qa.corpus.lines import paragraphs
@@ -150,11 +150,12 @@ def load(found: Found) -> Document:
 
 def title_of(text: str, readable: Sequence[Range] | None = None) -> str:
     """The text's headline, or where it has none its opening sentence, of its `readable` ranges."""
-    begin = body(text)
     ranges = sentences(text, ()) if readable is None else readable
-    return _shorten(_headline(text[begin:]) or _opening(text, [each for each in ranges if each[0] >= begin]))
+    said = [each for each in ranges if each[0] >= body(text)]
+    return _shorten(_headline(text[said[0][0] :]) or text[slice(*said[0])]) if said else ""
 
 
+_LINK = re.compile(r"\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
 _UNDERLINED = re.compile(
     r"\s*(?:={3,}[ \t]*\n)?[ \t]*(?P<line>[^\s=-][^\n]*?)[ \t]*\n[ \t]*(?:={3,}|-{3,})[ \t]*(?:\n|\Z)"
 )
@@ -178,10 +179,7 @@ def _headline(text: str) -> str | None:
     return line
 
 
-def _opening(text: str, readable: Sequence[Range]) -> str:
-    return text[slice(*readable[0])] if readable else ""
-
-
 def _shorten(title: str) -> str:
-    words = " ".join(title.split())
+    plain = _LINK.sub(r"\1", without_markup(title)).strip(" *_`\n") or title
+    words = " ".join(plain.split())
     return words if len(words) <= LONGEST_TITLE else shorten(words, LONGEST_TITLE, placeholder="…")
