@@ -130,6 +130,23 @@ def test_coverage_needs_a_threshold_so_equal_confidences_stand_or_fall_together(
     assert metrics.coverage_at_precision(0.5, [0.5, 0.5], [True, False]) == 1
 
 
+def test_two_models_are_compared_where_as_many_are_declined() -> None:
+    confidence, answerable = (
+        [0.9, 0.5, 0.3, 0.8, 0.4, 0.2, 0.1],
+        [True, True, True, False, False, False, False],
+    )
+    right = [True, True, True, False, False, False, False]
+    assert metrics.right_where_declined(1, confidence, right, answerable) == pytest.approx(1 / 3)
+    assert metrics.right_where_declined(0.75, confidence, right, answerable) == pytest.approx(2 / 3)
+    assert metrics.right_where_declined(0.5, confidence, right, answerable) == 1
+    assert metrics.right_where_declined(0, confidence, right, answerable) == 1
+    assert (
+        metrics.right_where_declined(0.5, [0.4, 0.4], [True, False], [True, False]) == 0
+    )  # stand or fall together
+    assert metrics.right_where_declined(0.5, [0.4], [True], [True]) is None
+    assert metrics.right_where_declined(0.5, [0.4], [False], [False]) is None
+
+
 claims = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), st.booleans()), min_size=1)
 
 

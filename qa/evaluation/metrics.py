@@ -7,6 +7,7 @@ measured for (no unanswerable question, nothing declined) is None, never 0.
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
@@ -217,3 +218,18 @@ def coverage_at_precision(
         return None
     coverage, risk = risk_coverage(confidence, right)
     return float(coverage[1 - risk >= precision - 1e-9].max(initial=0.0))
+
+
+def right_where_declined(
+    share: float, confidence: Sequence[float], right: Sequence[bool], answerable: Sequence[bool]
+) -> float | None:
+    """Of the questions that have an answer, the share answered rightly at the lowest threshold at which at
+    least `share` of those that have none are declined, so that two models are compared at the same point;
+    None where there are none of either."""
+    none = sorted(claimed for claimed, has in zip(confidence, answerable, strict=True) if not has)
+    if not none or len(none) == len(confidence):
+        return None
+    declined = none[: math.ceil(share * len(none) - 1e-9)]
+    surest = declined[-1] if declined else -math.inf
+    given = (claimed > surest and was for claimed, was in zip(confidence, right, strict=True))
+    return mean(each for each, has in zip(given, answerable, strict=True) if has)

@@ -43,6 +43,7 @@ def summary(records: Sequence[Record], settings: Mapping[str, Any]) -> dict[str,
         "kept_aside": _scores(aside),
         "abstention": _abstention(records),
         "retrieval": _retrieval(records),
+        "likeliest": _likeliest(records),
         "calibration": _calibration(records),
         "latency_ms": _latency(records),
         "verbatim": metrics.mean(record.verbatim for record in records if record.citations),
@@ -125,6 +126,21 @@ def _ranks(ranks: Sequence[int | None]) -> dict[str, float | None]:
     return {**recalls, "mrr@10": metrics.reciprocal_rank(ranks)}
 
 
+def _likeliest(records: Sequence[Record]) -> dict[str, float | None]:
+    """Of the answerable, how many have the right words as the likeliest, whatever the threshold, and how many
+    of these would be given if 80, 85 or 90 % of the unanswerable were declined."""
+    claimed = [record.confidence for record in records]
+    right = [record.best_right for record in records]
+    answerable = [record.answerable for record in records]
+    return {
+        "right": metrics.mean(record.best_right for record in records if record.answerable),
+        **{
+            f"at_{share}_declined": metrics.right_where_declined(share / 100, claimed, right, answerable)
+            for share in (80, 85, 90)
+        },
+    }
+
+
 def _calibration(records: Sequence[Record]) -> dict[str, float | None]:
     """Over all questions: is the best span as often right as its confidence says, whether or not it
     was given as the answer? For an unanswerable question it never is."""
@@ -199,6 +215,17 @@ def _named_figures(figures: Mapping[str, Any]) -> Iterator[str]:
         },
     )
     yield _row("abstention", {name: _percent(abstention[name]) for name in ("precision", "recall")})
+    likeliest = figures["likeliest"]
+    yield _row(
+        "likeliest",
+        {
+            "right": _percent(likeliest["right"]),
+            **{
+                f"where {share} % are declined": _percent(likeliest[f"at_{share}_declined"])
+                for share in (80, 85, 90)
+            },
+        },
+    )
     for relevant, ranks in figures["retrieval"].items():
         yield _row(f"{relevant} found", {name: _percent(value) for name, value in ranks.items()})
     yield _row(
