@@ -334,6 +334,26 @@ def test_a_web_page_gives_the_address_that_it_states(tmp_path: Path, link: str, 
 # HTML
 
 
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("The quay - A handbook of ports", "The quay"),
+        ("The quay", "The quay"),
+        ("Something else", "A handbook of ports"),
+        ("The quays", "A handbook of ports"),
+    ],
+)
+def test_a_web_page_is_named_by_the_heading_that_its_title_begins_with(
+    tmp_path: Path, title: str, expected: str
+) -> None:
+    page = (
+        f"<html><head><title>{title}</title></head><body><header><h1>A handbook of ports</h1></header>"
+        f"<main><h2>The quay</h2><p>{'The old quay of the town is long, and nobody may sail. ' * 9}</p></main>"
+        "</body></html>"
+    )
+    assert read(tmp_path / "a.html", page.encode()).title == expected
+
+
 def test_a_web_page_gives_its_main_content_title_and_date(tmp_path: Path) -> None:
     document = read(tmp_path / "a.html", ARTICLE.encode())
     assert document.title == "NATO agrees bigger mission"

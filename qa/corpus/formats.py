@@ -66,6 +66,7 @@ def _read_html(name: str, data: bytes) -> Content:
         page = f"<html><body>{page}</body></html>"
     tree: Any = load_html(page)
     stated = [] if tree is None else tree.xpath(_STATED_ADDRESS)
+    named = None if tree is None else _named(tree)
     main: Any = bare_extraction(
         page if tree is None else tree,
         include_comments=False,
@@ -77,7 +78,16 @@ def _read_html(name: str, data: bytes) -> Content:
             f"{name} has no main text that could be told from its menus; save the article itself, {MEND}"
         )
     url = next(filter(None, map(web_address, stated)), None)
-    return Content(main.text, title=_tidy(main.title), date=_date(main.date), url=url)
+    return Content(main.text, title=named or _tidy(main.title), date=_date(main.date), url=url)
+
+
+def _named(tree: Any) -> str | None:
+    """The heading with which the page's title begins, "Data types" in "Data types - A handbook": the first
+    heading may be the handbook's on each of its pages."""
+    title = _tidy(tree.findtext(".//head//title")) or ""
+    headings = (_tidy(heading.text_content()) or "" for heading in tree.iter("h1", "h2"))
+    begins = (h for h in headings if h and re.match(rf"{re.escape(h)}(?!\w)", title, re.IGNORECASE))
+    return max(begins, key=len, default=None)
 
 
 def _read_pdf(name: str, data: bytes) -> Content:
