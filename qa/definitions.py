@@ -29,7 +29,11 @@ _THING = (
 )
 _HEAD = rf"(?:(?i:{OFFICES})|{_THING})"  # a thing with a capital is part of a name: "Vassar College"
 _NO_NOUN = r"(?:who|which|where|when|while|for|at|in|on|to|by|with|from|and|or|was|is|has|had|as)"
-_END = r"(?=[,.;:)]|\s+(?:which|who|that|where|and|but)\b|$)"
+_STOP = r"[,.;:)]|\s+(?:and|but)\b|$"
+_END = rf"(?={_STOP}|\s+(?:which|who|that|where)\b)"
+_THAT_IS = (  # with the clause that tells it from others, where that is short: a pump that lifts water
+    rf"(?P<what>(?:an?|the|one of)\s(?:[^,.;()]{{3,160}}?(?={_STOP})|[^,.;()]{{3,90}}?{_END}))"
+)
 
 
 def definitions(about: str, store: Store, documents: Collection[str] | None) -> list[tuple[Citation, ...]]:
@@ -71,7 +75,8 @@ _BEGINS = r"(?:\A|(?<=[.!?]\s)|(?<=\n)|(?<=[“\"]))[ \t]*"
 _POINT = r"(?:\s+(?:and|or))?\s+\(?\w{1,4}[.)]\s"
 _MEANT = (
     rf"(?P<what>[^\s:;.](?:[^.;]|;(?={_POINT})|\.(?=\S|\s+[a-z])|(?<=\.[a-z])\.){{2,600}}?)"
-    rf"(?=;(?!{_POINT})|(?<!\.[a-z])\.(?=\s+[^a-z]|\s*\Z)|(?<![:;])(?<!;\sor)(?<!;\sand)\n\s*\n|\s*\Z)"
+    rf"(?=;(?!{_POINT})|(?<!\.[a-z])\.(?=\s+[^a-z]|\s*\Z)|(?<![:;])(?<!;\sor)(?<!;\sand)\n\s*\n"
+    r"|(?<![:;])\n(?=[ \t]*(?:[-*•#|]|\d{1,3}[.)])\s)|\s*\Z)"
 )
 _SOME = r"(?=(?:an?|the|any|all|each|every|either|those|one|such|whoever|whatever)\s)"
 _MEANS = r"(?:means|shall\s+mean|denotes|stands\s+for|(?:is|shall\s+be)\s+defined\s+(?:as|to\s+mean))"
@@ -122,20 +127,14 @@ def _forms(name: str) -> Iterator[str]:
         )
         yield rf"(?P<what>{joined})\s+\({letters}\)"
     alone = r"(?<!\bin )(?<!\bon )(?<!\bat )(?<!\bof )(?<!\bduring )(?<!\bsince )(?<!\bunder )(?<!\bthe )"
-    yield (
-        rf"{_BEGINS}(?:The\s+)?{named}(?:\s+\([A-Z]+\))?\s+(?:is|was|are|were)\s+"
-        rf"(?P<what>(?:an?|the|one of)\s[^,.;()]{{3,90}}?){_END}"
-    )
-    yield (
-        rf"{alone}{named},\s+(?:who|which)\s+(?:is|was|are|were)\s+(?P<what>(?:an?|the|one of)\s"
-        rf"[^,.;()]{{3,90}}?){_END}"
-    )
+    yield (rf"{_BEGINS}(?:The\s+|An?\s+)?{named}(?:\s+\([A-Z]+\))?\s+(?:is|was|are|were)\s+{_THAT_IS}")
+    yield (rf"{alone}{named},\s+(?:who|which)\s+(?:is|was|are|were)\s+{_THAT_IS}")
     yield (
         rf"(?P<what>\b(?:the|an?)\s+(?:[\w’'-]+\s+){{0,3}}{_HEAD}\s+of\s+[^,.;]{{3,90}}?),\s+{named}(?=[,.;])"
     )
     yield (
-        rf"(?P<loose>\b(?:\w+-)?{_HEAD}(?:\s+(?:of|for)\s+(?:the\s+)?[A-Z][\w’']*)?)"
-        rf"\s+(?:the\s+)?{named}"
+        rf"(?P<loose>\b(?:\w+-)?{_HEAD}(?:\s+{_HEAD})*(?:\s+(?:of|for)\s+(?:the\s+)?[A-Z][\w’']*)?)"
+        rf"\s+(?:the\s+)?(?=[A-Z\d]){named}"
     )
     yield (
         rf"(?P<what>\b(?i:the|an?|its|his|her|their)\s+(?:[\w’'-]+\s+){{0,4}}{_HEAD}),\s+(?:the\s+)?{named}(?=[,.;])"
@@ -143,10 +142,10 @@ def _forms(name: str) -> Iterator[str]:
     yield rf"['‘“\"]{letters}['’”\"]\s+(?P<what>(?!{_NO_NOUN}\b)(?:[\w-]+\s+){{0,2}}{_HEAD})\b"
     yield rf"(?P<loose>[\w.’' -]{{3,60}}?),\s+(?:also\s+)?(?:known as|called|named)\s+(?:the\s+)?{named}"
     yield (
-        rf"{alone}{named}(?:\s+\([A-Z]+\))?,\s+(?P<what>(?:(?:an?|one of|in charge of|head of)\s"
+        rf"{alone}(?=[A-Z\d]){named}(?:\s+\([A-Z]+\))?,\s+(?P<what>(?:(?:an?|one of|in charge of|head of)\s"
         rf"|(?:the|his|her|its|their|former)\s+(?:[\w’'-]+\s+){{0,3}}{_HEAD}\b"
         rf"|(?!{_NO_NOUN}\b)(?=[a-z])(?:[\w’'-]+\s+){{0,3}}{_HEAD}\b"
-        rf"|(?:[A-Z][\w’'-]*\s+){{0,3}}{_HEAD}\s+(?:of|for|at)\s)[^,.;:()—–]{{0,90}}){_END}"
+        rf"|(?:[A-Z][\w’'-]*\s+){{0,3}}{_HEAD}\s+(?:of|for|at)\s)(?:(?!\b(?:is|are|was|were|has|have|had)\b)[^,.;:()—–]){{0,90}}){_END}"
     )
     yield rf"{named}\s+\((?P<what>(?:an?|the)\s(?:[\w’'-]+\s+){{0,4}}{_HEAD}\b[^()]{{0,60}})\)"
 

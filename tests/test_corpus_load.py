@@ -348,7 +348,7 @@ def test_a_web_page_is_named_by_the_heading_that_its_title_begins_with(
 ) -> None:
     page = (
         f"<html><head><title>{title}</title></head><body><header><h1>A handbook of ports</h1></header>"
-        f"<main><h2>The quay</h2><p>{'The old quay of the town is long, and nobody may sail. ' * 9}</p></main>"
+        f"<main><h2>The quay</h2><p>{'The old quay of the town is long, nobody may sail. ' * 9}</p></main>"
         "</body></html>"
     )
     assert read(tmp_path / "a.html", page.encode()).title == expected

@@ -14,7 +14,9 @@ TEXTS = {
     "(WHF) pays for it, and Lee Wood, head of the workers' union, is glad.\n",
     "news.txt": "Union is glad\n\n"
     "The harbour master Ada Quill said so. Mira Voss was a judge at the time. British Foreign Secretary Ann "
-    "Shaw visited Ellin. A group of villages, known as the Seven Sisters, will gain.\n",
+    "Shaw visited Ellin. A group of villages, known as the Seven Sisters, will gain. "
+    "A sluice is a gate that holds the water back where a river "
+    "narrows, and Ellin has one. In Ellin, the sluice is old. With Port Brae, a quay was lost.\n",
 }
 
 
@@ -31,6 +33,7 @@ TEXTS = {
         ("Who is Lee Wood?", "head of the workers' union"),
         ("Who was Mira Voss?", "a judge at the time"),
         ("Who is Ann Shaw?", "British Foreign Secretary"),
+        ("What is a sluice?", "a gate that holds the water back where a river narrows"),
     ],
 )
 def test_a_name_is_defined_by_the_words_beside_it(qa: QA, question: str, defining: str) -> None:
@@ -52,8 +55,10 @@ def test_a_definition_keeps_to_the_chosen_documents(qa: QA) -> None:
 
 
 def test_a_name_that_no_document_defines_is_read_for(qa: QA) -> None:
-    answer = qa.ask("Who is Karen Holt?")
-    assert not answer and answer.read > 0
+    for question in ("Who is Karen Holt?", "What is Port Brae?"):
+        answer = qa.ask(question)
+        assert answer.kind == "definition" and answer.read > 0
+    assert not qa.ask("Who is Karen Holt?")
 
 
 def test_who_wants_more_certainty_than_forms_give_has_it_read_for(qa: QA, tmp_path: Path) -> None:
@@ -70,7 +75,7 @@ CONTRACT = {
     "1.3 Delivery Date means the date on which the Goods reach the Port of Ellin.\n\n"
     '1.4 "Business Day" (or "Working Day") shall mean a day other than a Saturday or a Sunday.\n\n'
     'A delay that neither party could prevent, such as by war, is referred to as "Force Majeure".\n\n'
-    "- Incoterms: the rules of the International Chamber of Commerce.\n"
+    "- Incoterms: the rules of the International Chamber of Commerce\n"
     "- **Warranty Period**: twelve months from the Delivery Date.\n\n"
     'The Customer shall store the Goods in the dry, and the person who takes them in (the "Keeper") shall '
     "sign for them.\n",
