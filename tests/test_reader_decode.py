@@ -112,6 +112,17 @@ def test_no_answer_runs_into_or_out_of_a_heading() -> None:
         assert not any("\n" in text[span.start : span.end] for span in spans)
 
 
+@pytest.mark.parametrize("number", ["4.", "4.1", "IV.", "§ 4"])
+def test_an_answer_is_told_without_the_numbered_heading_over_it(number: str) -> None:
+    text = f"{number} Old cranes\nFive voted for it."
+    words = len(text.split())
+    for first in range(len(number.split()) + 2):
+        best = window_spans(of_words(text, first, words - 1))[0]
+        assert text[best.start : best.end].startswith("Five voted for it")
+    inside = window_spans(of_words(text, 0, words - 5))[0]
+    assert text[inside.start : inside.end].endswith("cranes")
+
+
 @pytest.mark.parametrize(
     "dateline", ["Taormina, Italy - ", "PARIS (Reuters) — ", "LONDON – ", "Cox's Bazar - "]
 )

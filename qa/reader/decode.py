@@ -73,7 +73,7 @@ def window_spans(window: Window, limit: int = SPANS_PER_WINDOW) -> list[Span]:
             start, end = opening, closing
         taken[start : end + 1] = True
         base = window.passage.start
-        first_said, last_said = _trimmed(window, start, end)
+        first_said, last_said = _trimmed(window, _behind_heading(window, start, end), end)
         spans.append(
             Span(
                 document_id=window.passage.document_id,
@@ -106,6 +106,22 @@ def _paragraphs(window: Window) -> NDArray[np.int64]:
 def _closes_quotation(window: Window) -> NDArray[np.bool_]:
     """Which tokens are the mark that ends a quotation, shape (context tokens,): no answer begins there."""
     return np.isin(window.offsets[:, 0], [found.start() for found in _CLOSING.finditer(window.text)])
+
+
+_NUMBERED_HEADING = re.compile(  # "4.1 Termination"
+    r"^(?:\d{1,3}(?:\.\d{1,3})*[.)]?|[IVX]{1,5}\.|§[ ]?\d+\w?)(?:[ \t]+[^\s.!?;:,]+){1,6}\n[ \t]*"
+    r"(?=[\"“(]?[A-Z])",
+    re.MULTILINE,
+)
+
+
+def _behind_heading(window: Window, start: int, end: int) -> int:
+    """Where the span begins without the heading that it begins with and runs out of."""
+    first, last = int(window.offsets[start, 0]), int(window.offsets[end, 1])
+    for found in _NUMBERED_HEADING.finditer(window.text):
+        if found.start() <= first < found.end() < last:
+            return int(np.searchsorted(window.offsets[:, 0], found.end()))
+    return start
 
 
 _INSIDE_COMPOUND = re.compile(r"[-‐‑]\w+$")
