@@ -281,6 +281,9 @@ class QA:
             for places in answers
         ]
         new = [not repeats(best.quote, best.sentence, question, turns) for best, *_ in cited]
+        if wanted.kind == "list":
+            pairs = zip(new, cited, strict=True)
+            new = [each and not listing.adds_nothing(best.quote, asked_as) for each, (best, *_) in pairs]
         answers, cited = list(compress(answers, new)), list(compress(cited, new))
         known = confidence.features(asked_as, answers, hits, sources, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)

@@ -62,6 +62,21 @@ def test_a_list_is_gathered_from_the_places_that_are_likely_enough() -> None:
     assert listing.listed(found[:1], LIKELY) == ()
 
 
+@pytest.mark.parametrize(
+    ("quote", "question", "nothing"),
+    [
+        ("Disputes", "Which courts decide disputes?", True),
+        ("by", "By which roads did they come?", True),
+        ("courts of London", "Which courts decide disputes?", False),
+        ("Tom Reed", "Which of Tom Reed, Ann Shaw and Lee Wood came?", False),
+    ],
+)
+def test_the_questions_own_words_are_no_item_but_names_may_be(
+    quote: str, question: str, nothing: bool
+) -> None:
+    assert listing.adds_nothing(quote, question) is nothing
+
+
 def test_parts_of_one_name_are_one_item() -> None:
     text = "A team from the German NGO Sea-Watch (Berlin) helped. Doctors came."
     team = "A team from the German NGO"

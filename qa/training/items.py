@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 from qa import confidence, listing
 from qa.confidence import Calibration
@@ -45,10 +46,13 @@ def ask_lists(
             if each.kind == "list" and each.answerable and wanted(each.question).kind == "list"
         )
         for each in folders.ask(replace(folder.asked, questions=lists), embedder, reader):
-            known = confidence.features(
-                each.question.question, each.answers, each.hits, each.documents, reranker
-            )
-            quotes = [[citation] for citation in each.cited]
+            asked_as = each.question.question
+            items = [not listing.adds_nothing(citation.quote, asked_as) for citation in each.cited]
+            answers, cited = list(compress(each.answers, items)), list(compress(each.cited, items))
+            if not answers:
+                continue
+            known = confidence.features(asked_as, answers, each.hits, each.documents, reranker)
+            quotes = [[citation] for citation in cited]
             found = listing.side_by_side(widened(quotes, model.probabilities(known), "list"))
             yield ListAsked(number, each.question.items, tuple(found))
 
