@@ -28,6 +28,7 @@ _THING = (
     r"|film|song|album|team|club|league|tournament|festival|award|prize|disease|drug|vaccine|species|planet|star|satellite"
 )
 _HEAD = rf"(?:(?i:{OFFICES})|{_THING})"  # a thing with a capital is part of a name: "Vassar College"
+_NO_VERB = r"(?:(?<=\bwho )|(?<=\bwhich )|(?<=\bthat )|(?!\b(?:is|are|was|were|has|have|had)\b))"
 _NO_NOUN = r"(?:who|which|where|when|while|for|at|in|on|to|by|with|from|and|or|was|is|has|had|as)"
 _STOP = r"[,.;:)]|\s+(?:and|but)\b|$"
 _END = rf"(?={_STOP}|\s+(?:which|who|that|where)\b)"
@@ -145,7 +146,7 @@ def _forms(name: str) -> Iterator[str]:
         rf"{alone}(?=[A-Z\d]){named}(?:\s+\([A-Z]+\))?,\s+(?P<what>(?:(?:an?|one of|in charge of|head of)\s"
         rf"|(?:the|his|her|its|their|former)\s+(?:[\w’'-]+\s+){{0,3}}{_HEAD}\b"
         rf"|(?!{_NO_NOUN}\b)(?=[a-z])(?:[\w’'-]+\s+){{0,3}}{_HEAD}\b"
-        rf"|(?:[A-Z][\w’'-]*\s+){{0,3}}{_HEAD}\s+(?:of|for|at)\s)(?:(?!\b(?:is|are|was|were|has|have|had)\b)[^,.;:()—–]){{0,90}}){_END}"
+        rf"|(?:[A-Z][\w’'-]*\s+){{0,3}}{_HEAD}\s+(?:of|for|at)\s)(?:{_NO_VERB}[^,.;:()—–]){{0,90}}){_END}"
     )
     yield rf"{named}\s+\((?P<what>(?:an?|the)\s(?:[\w’'-]+\s+){{0,4}}{_HEAD}\b[^()]{{0,60}})\)"
 

@@ -15,6 +15,7 @@ TEXTS = {
     "news.txt": "Union is glad\n\n"
     "The harbour master Ada Quill said so. Mira Voss was a judge at the time. British Foreign Secretary Ann "
     "Shaw visited Ellin. A group of villages, known as the Seven Sisters, will gain. "
+    "Cara Roth, a retired teacher who is standing for mayor, won. "
     "A sluice is a gate that holds the water back where a river "
     "narrows, and Ellin has one. In Ellin, the sluice is old. With Port Brae, a quay was lost.\n",
 }
@@ -33,6 +34,7 @@ TEXTS = {
         ("Who is Lee Wood?", "head of the workers' union"),
         ("Who was Mira Voss?", "a judge at the time"),
         ("Who is Ann Shaw?", "British Foreign Secretary"),
+        ("Who is Cara Roth?", "a retired teacher who is standing for mayor"),
         ("What is a sluice?", "a gate that holds the water back where a river narrows"),
     ],
 )
