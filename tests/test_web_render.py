@@ -88,7 +88,7 @@ def find(doc: Document, words: str) -> Citation:
 
 
 def card(answer: Answer) -> str:
-    return render.found(answer.to_dict())
+    return render.found(answer.to_dict(), {})
 
 
 def found(*citations: Citation, alternatives: tuple[Alternative, ...] = (), **more: object) -> Answer:
@@ -259,6 +259,20 @@ def test_the_stretches_of_a_long_document_join_to_all_of_it(line: str) -> None:
     assert around[1] == len(doc.text)
 
 
+def test_lines_that_were_cut_at_a_width_run_on_and_others_stay() -> None:
+    doc = document(
+        "    The master of the harbour told reporters that the old\n    quay of the town would be closed to "
+        "all ships by the\n    end of the month.\n\n- ropes\n- paint\n\nQuays:\r\nEllin\r\nDorn\n",
+        pages=(0, 140),
+    )
+    cited = find(doc, "the old\n    quay")
+    page = Page(source_view.source(doc, cited.start, cited.end))
+    assert page.text("mark", "cited") == "the old quay"
+    shown = page.text("div", "run").replace("page 1", "").replace("page 2", "").strip()
+    assert shown.splitlines()[0].endswith("closed to all ships by the end of the month.")
+    assert shown.splitlines()[2:] == ["- ropes", "- paint", "", "Quays:", "Ellin", "Dorn"]
+
+
 @pytest.mark.parametrize("place", [(-5, 3), (5, 10**9), (9, 2), (10**9, 10**9 + 1)])
 def test_a_place_outside_the_document_still_shows_the_document(place: tuple[int, int]) -> None:
     assert NOTE.text in Page(source_view.source(NOTE, *place)).text("div", "run")
@@ -415,6 +429,15 @@ def test_an_extract_says_that_it_is_one_and_claims_no_confidence() -> None:
     assert note in html and "looked up in 213 ms" in html
     assert "93 %" not in html and "Also says so" not in html
     assert [title for title in ("A title", "A note") if title in html] == ["A title", "A note"]
+
+
+def test_documents_of_one_title_are_told_apart_by_their_files() -> None:
+    answer = found(
+        find(LETTER, "Ada King"), alternatives=(Alternative("Ada", 0.4, (find(NOTE, "Ada King"),)),)
+    )
+    titles = {LETTER.id: f"Letter ({LETTER.id})"}
+    text = Page(render.found(answer.to_dict(), titles)).text()
+    assert f"Letter ({LETTER.id})" in text and NOTE.title in text
 
 
 def test_mentions_stand_under_the_title_of_their_document() -> None:

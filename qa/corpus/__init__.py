@@ -2,6 +2,7 @@
 
 from qa.corpus.clean import hidden_ranges
 from qa.corpus.dates import relative_dates
+from qa.corpus.lines import paragraphs
 from qa.corpus.load import Found, load, sha256, title_of, walk
 from qa.corpus.split import outside, passages, sentences
 from qa.types import Skipped
@@ -12,6 +13,7 @@ __all__ = [
     "hidden_ranges",
     "load",
     "outside",
+    "paragraphs",
     "passages",
     "relative_dates",
     "sentences",

@@ -133,7 +133,7 @@ def _row(conversation: Conversation) -> str:
 def _turn(turn: KeptTurn, titles: Mapping[str, str]) -> dict[str, Any]:
     answer = turn.answer
     if answer["answered"]:
-        html = render.found(answer)
+        html = render.found(answer, titles)
     else:
         told = turn.circumstances.get("cause")
         why = Cause(**told) if told else Cause("similar", answer["reason"] or "", whole=False)

@@ -42,12 +42,13 @@ def percent(share: float) -> int:
     return min(99, max(1, round(share * 100)))
 
 
-def found(answer: Json) -> str:
+def found(answer: Json, titles: Mapping[str, str]) -> str:
     """An answer with its citations, and what else the documents say.
 
-    `answer` is `Answer.to_dict()` of an answer that does not abstain.
+    `answer` is `Answer.to_dict()` of an answer that does not abstain. `titles` names documents by their ids;
+    one that is no longer there keeps the title that it had.
     """
-    numbers = _numbered(answer)
+    numbers, answer = _numbered(answer), _called(answer, titles)
     if answer.get("note"):  # conversations that were kept before there were notes have none
         return _looked_up(answer, numbers)
     best, *further = answer["citations"]
@@ -67,6 +68,16 @@ def found(answer: Json) -> str:
         + _others(answer, numbers)
         + "</div>"
     )
+
+
+def _called(answer: Json, titles: Mapping[str, str]) -> Json:
+    """The answer with its documents called as in `titles`."""
+
+    def called(citations: Sequence[Json]) -> list[Json]:
+        return [{**each, "title": titles.get(each["document"], each["title"])} for each in citations]
+
+    others = [{**other, "citations": called(other["citations"])} for other in answer["alternatives"]]
+    return {**answer, "citations": called(answer["citations"]), "alternatives": others}
 
 
 def _looked_up(answer: Json, numbers: Numbers) -> str:

@@ -1,11 +1,14 @@
-"""A document as HTML: its whole text, the cited words marked, what was not read folded."""
+"""A document as HTML: its whole text, the cited words marked, what was not read folded. Lines that were
+cut at a fixed width run on, for the page has a width of its own."""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from qa.corpus import paragraphs
 from qa.types import Citation, Document, Range
 from qa.web.fragment import text_directive
 from qa.web.markup import date, escape, isolated, joined, original, sendable
@@ -15,6 +18,7 @@ SOURCE_CHARACTERS = 100_000  # of a document, around the cited words; more is sh
 WHITE = " \t\r\n\f"  # what a page does not show: Python counts more as white space
 
 _SINGLE_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
+_WRAP = re.compile(r"[ \t]*(?:\r\n|\r|\n)[ \t]*")
 
 
 def source(document: Document, start: int, end: int, others: Iterable[Range] = ()) -> str:
@@ -167,17 +171,20 @@ def _document_text(document: Document, window: Range, cited: Range, others: Sequ
     marks = [(cited, "cited"), *((other, "also") for other in others)]
     line_ends = document.text.count("\n", *window)
     apart = line_ends * LEAST_PARAGRAPH < window[1] - window[0]
+    wraps = _wraps(document.text, window)
     runs, position = [], window[0]
     for start, end in [*_hidden_runs(document, window), (window[1], window[1])]:
         readable = _trimmed(document.text, position, start)
         if readable[0] < readable[1]:
-            runs.append(f'<div class="run" dir="auto">{_marked(document, readable, marks, apart)}</div>')
+            runs.append(
+                f'<div class="run" dir="auto">{_marked(document, readable, marks, wraps, apart)}</div>'
+            )
         if start < end:
             opened = " open" if max(start, cited[0]) < min(end, cited[1]) else ""
             runs.append(
                 f'<details class="hidden-text"{opened}><summary>Not read: repeats, boilerplate '
                 f'({end - start:,} characters)</summary><div class="run" dir="auto">'
-                f"{_marked(document, (start, end), marks, apart)}</div></details>"
+                f"{_marked(document, (start, end), marks, wraps, apart)}</div></details>"
             )
         position = end
     return "".join(runs)
@@ -197,7 +204,27 @@ def _hidden_runs(document: Document, window: Range) -> list[Range]:
     return runs
 
 
-def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]], apart: bool) -> str:
+def _wraps(text: str, window: Range) -> list[Range]:
+    """The line breaks within paragraphs, with the white space beside them."""
+    first, last = window
+    within = ((first + start, first + end) for start, end in paragraphs(text[first:last]))
+    return [found.span() for start, end in within for found in _WRAP.finditer(text, start, end)]
+
+
+def _run_on(text: str, start: int, end: int, wraps: Sequence[Range]) -> str:
+    """The text with a space for each of the wraps that begins in it."""
+    parts, position = [], start
+    for first, last in wraps[bisect_left(wraps, start, key=lambda wrap: wrap[1]) :]:
+        if first >= end:
+            break
+        parts += [text[position : max(first, start)], " " if first >= start else ""]
+        position = min(last, end)
+    return "".join([*parts, text[position:end]])
+
+
+def _marked(
+    document: Document, run: Range, marks: Sequence[tuple[Range, str]], wraps: Sequence[Range], apart: bool
+) -> str:
     """A run of text, cut wherever a mark or a page starts or ends."""
     pages = {offset: number for number, offset in enumerate(document.pages or (), start=1)}
     edges = {edge for mark, _ in marks for edge in mark} | pages.keys()
@@ -206,7 +233,7 @@ def _marked(document: Document, run: Range, marks: Sequence[tuple[Range, str]], 
     for start, end in pairwise(cuts):
         if start in pages:
             html.append(f'<span class="page">page {pages[start]}</span>')
-        piece = escape(document.text[start:end])
+        piece = escape(_run_on(document.text, start, end, wraps))
         if apart:
             piece = _SINGLE_LINE_END.sub('\n<span class="gap"></span>', piece)
         kind = next((kind for (first, last), kind in marks if first <= start and end <= last), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,12 @@ class Sources:
         return self._read[1]
 
     def titles(self, qa: QA) -> dict[str, str]:
-        return {info.id: info.title for info in self.known(qa).values()}
+        """What the documents are called, by their ids; those of one title by their files too."""
+        known = self.known(qa).values()
+        shared = Counter(info.title for info in known)
+        return {
+            info.id: info.title if shared[info.title] == 1 else f"{info.title} ({info.id})" for info in known
+        }
 
     def matching(self, qa: QA, query: str) -> list[DocumentInfo]:
         """The documents with every word of `query` in their title or id."""
@@ -47,8 +53,9 @@ class Sources:
         matching = self.matching(qa, query)
         first = min(max(first, 0), max(0, len(matching) - 1)) // ROWS * ROWS
         shown = matching[first : first + ROWS]
+        titles = self.titles(qa)
         return {
-            "html": "".join(_row(info, removable) for info in shown),
+            "html": "".join(_row(info, titles[info.id], removable) for info in shown),
             "first": first,
             "shown": len(shown),
             "matching": len(matching),
@@ -90,8 +97,8 @@ def skipped(files: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _row(info: DocumentInfo, removable: bool) -> str:
-    title, id_ = escape(info.title), escape(info.id)
+def _row(info: DocumentInfo, called: str, removable: bool) -> str:
+    title, id_ = escape(called), escape(info.id)
     facts = joined([date(info.date), _count(info.passages, "passage"), _size(info)])
     remove = (
         f'<button type="button" class="remove" value="{id_}" aria-label="Remove {title}">✕</button>'
@@ -100,7 +107,7 @@ def _row(info: DocumentInfo, removable: bool) -> str:
     )
     return (
         f'<li><input type="checkbox" value="{id_}" aria-label="Answer from {title}">'
-        f'<div><a class="cite title" href="{address(info.id, 0, 0)}" title="{id_}">{isolated(info.title)}</a>'
+        f'<div><a class="cite title" href="{address(info.id, 0, 0)}" title="{id_}">{isolated(called)}</a>'
         f'<p class="facts">{facts}</p></div>'
         f'<a class="file" href="{original(info.id)}" target="_blank" rel="noopener" '
         f'aria-label="Open the file of {title}" title="Open the file">↗</a>{remove}</li>'

@@ -73,7 +73,7 @@ def reply(desk: Desk, asked: Asked) -> dict[str, Any]:
     given = answer.to_dict()
     titles = desk.sources.titles(desk.qa)
     return {
-        "html": render.not_found(given, why, titles) if why else render.found(given),
+        "html": render.not_found(given, why, titles) if why else render.found(given, titles),
         "told": [sendable(answer.asked_as), sendable(answer.text or "")],
         "answer": given,
         "kept": kept,
