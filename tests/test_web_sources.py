@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from qa.engine import QA
 from qa.store.base import Indexed
 from qa.types import Document, Passage
+from qa.web.sources import Sources
 from tests.browsing import NARROW, WIDE, ask, open_side, serving, visit, write_harbour
 
 pytestmark = pytest.mark.slow
@@ -51,6 +52,23 @@ def test_the_list_tells_title_date_passages_and_size(browser: Browser, url: str)
         assert mine.locator(".facts").inner_text().endswith(" B")
         assert page.locator(ROWS).count() == 5
         assert mine.locator("time").get_attribute("datetime") == "2023-05-12"
+
+
+def test_sources_of_one_title_are_told_apart_by_their_files(tmp_path: Path) -> None:
+    for name, title in (("a.txt", "The harbour act"), ("b.txt", "The harbour act"), ("c.txt", "The quay")):
+        (tmp_path / name).write_text(
+            f"{title}\n\nNobody may sail from there to the islands in winter, {name}.\n"
+        )
+    with QA.build(tmp_path, tmp_path / "index") as qa:
+        sources = Sources()
+        assert list(sources.titles(qa).values()) == [
+            "The harbour act (a.txt)",
+            "The harbour act (b.txt)",
+            "The quay",
+        ]
+        html = sources.page(qa, "", 0, removable=True)["html"]
+        assert html.count("<bdi>a.txt</bdi>") == html.count("<bdi>b.txt</bdi>") == 1
+        assert "<bdi>c.txt</bdi>" not in html
 
 
 def test_the_second_one_is_the_second_of_the_list(browser: Browser, url: str, harbour: QA) -> None:

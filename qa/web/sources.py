@@ -99,7 +99,8 @@ def skipped(files: Sequence[tuple[str, str]]) -> str:
 
 def _row(info: DocumentInfo, called: str, removable: bool) -> str:
     title, id_ = escape(called), escape(info.id)
-    facts = joined([date(info.date), _count(info.passages, "passage"), _size(info)])
+    file = isolated(info.id) if called != info.title else ""  # a long title is cut off
+    facts = joined([file, date(info.date), _count(info.passages, "passage"), _size(info)])
     remove = (
         f'<button type="button" class="remove" value="{id_}" aria-label="Remove {title}">✕</button>'
         if removable
@@ -107,7 +108,7 @@ def _row(info: DocumentInfo, called: str, removable: bool) -> str:
     )
     return (
         f'<li><input type="checkbox" value="{id_}" aria-label="Answer from {title}">'
-        f'<div><a class="cite title" href="{address(info.id, 0, 0)}" title="{id_}">{isolated(called)}</a>'
+        f'<div><a class="cite title" href="{address(info.id, 0, 0)}" title="{id_}">{isolated(info.title)}</a>'
         f'<p class="facts">{facts}</p></div>'
         f'<a class="file" href="{original(info.id)}" target="_blank" rel="noopener" '
         f'aria-label="Open the file of {title}" title="Open the file">↗</a>{remove}</li>'
