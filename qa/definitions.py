@@ -42,9 +42,13 @@ def definitions(about: str, store: Store, documents: Collection[str] | None) -> 
     forms first; empty where none says it. A term that is fixed is what it is fixed as."""
     name = re.sub(r"^(?:the|an?)\s+", "", about, flags=re.IGNORECASE)
     hits = [id_ for id_, _ in store.search_lexical(name, MOST_PASSAGES, documents)]
-    named = re.compile(_words(name.removesuffix("s")), re.IGNORECASE)
+    named = re.compile(_words(_singular(name)), re.IGNORECASE)
     passages = [passage for passage, text in store.passages(hits) if named.search(text)]
     return _found(_terms(name), passages, store) or _found(_forms(name), passages, store)
+
+
+def _singular(name: str) -> str:
+    return name[:-1] if len(name) > 3 and name.endswith("s") else name
 
 
 def _words(name: str) -> str:
@@ -94,7 +98,7 @@ _PARTY = (
 def _terms(name: str) -> Iterator[str]:
     """Patterns of texts that fix what their terms mean, the surest first; the words that define are the group
     `what`."""
-    term = rf"\b(?i:{_words(name.removesuffix('s'))}s?)\b"
+    term = rf"\b(?i:{_words(_singular(name))}s?)\b"
     quoted = rf"[\"“‘'*_]{{1,3}}{term}[\"”’'*_]{{1,3}}"
     or_so = r"(?:\s+\([^()]{1,60}\))?"  # "You" (or "Your") means
     form = r"(?:\s+(?:an?\s+)?(?!which\b|that\b)\w+)?"  # "Source" form means; to "modify" a work means
@@ -128,8 +132,8 @@ def _forms(name: str) -> Iterator[str]:
         )
         yield rf"(?P<what>{joined})\s+\({letters}\)"
     alone = r"(?<!\bin )(?<!\bon )(?<!\bat )(?<!\bof )(?<!\bduring )(?<!\bsince )(?<!\bunder )(?<!\bthe )"
-    yield (rf"{_BEGINS}(?:The\s+|An?\s+)?{named}(?:\s+\([A-Z]+\))?\s+(?:is|was|are|were)\s+{_THAT_IS}")
-    yield (rf"{alone}{named},\s+(?:who|which)\s+(?:is|was|are|were)\s+{_THAT_IS}")
+    yield rf"{_BEGINS}(?:The\s+|An?\s+)?{named}(?:\s+\([A-Z]+\))?\s+(?:is|was|are|were)\s+{_THAT_IS}"
+    yield rf"{alone}{named},\s+(?:who|which)\s+(?:is|was|are|were)\s+{_THAT_IS}"
     yield (
         rf"(?P<what>\b(?:the|an?)\s+(?:[\w’'-]+\s+){{0,3}}{_HEAD}\s+of\s+[^,.;]{{3,90}}?),\s+{named}(?=[,.;])"
     )

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa.corpus import hidden_ranges
+from qa.corpus.clean import without_markup
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 
@@ -150,6 +151,17 @@ def test_the_work_grows_with_the_length_of_the_text_not_with_its_square() -> Non
 
     seconds(100)
     assert seconds(8000) < 40 * max(seconds(1000), 0.01)
+
+
+@pytest.mark.parametrize("piece", ["<!-- a ", "<a ", "[![a](b)", "![a](", "![a b c d e f ", "```\n"])
+def test_markup_that_nobody_ends_is_read_as_fast(piece: str) -> None:
+    def seconds(pieces: int) -> float:
+        begin = process_time()
+        without_markup(piece * pieces)
+        return process_time() - begin
+
+    seconds(1000)
+    assert seconds(80_000) < 40 * max(seconds(10_000), 0.01)
 
 
 # Furniture

@@ -123,6 +123,16 @@ def test_an_answer_is_told_without_the_numbered_heading_over_it(number: str) -> 
     assert text[inside.start : inside.end].endswith("cranes")
 
 
+def test_a_line_that_begins_with_a_number_is_no_heading_over_the_next() -> None:
+    for text in (
+        "It said that\n29 people in\nNorth Africa drowned",
+        "It rose.\n4.1 million people in\nNorth Africa",
+    ):
+        number = text.split().index("people") - 1
+        best = window_spans(of_words(text, number - 1, number + 4))[0]
+        assert "people in\nNorth Africa" in text[best.start : best.end]
+
+
 @pytest.mark.parametrize(
     "dateline", ["Taormina, Italy - ", "PARIS (Reuters) — ", "LONDON – ", "Cox's Bazar - "]
 )

@@ -41,7 +41,7 @@ _SITE = re.compile(r"\b[\w-]+\.[a-z]{2,6}\b", re.IGNORECASE)
 _PICTURE = r"!\[[^\[\]\s]*(?:\s+[^\[\]\s]+){0,4}\]\([^()]*\)"  # a longer alternative text may tell something
 _MARKUP = re.compile(
     r"(?P<code>^[ \t]*(?P<fence>```|~~~).*?(?:^[ \t]*(?P=fence)|\Z))"  # is shown, and so may be asked about
-    r"|<!--.{0,20000}?-->|</?[a-z][\w-]*(?:\s[^<>]{0,2000})?/?>"
+    r"|<!--(?:(?!-->|<!--).)*-->|</?[a-z][\w-]*(?:\s[^<>]{0,2000})?/?>"
     rf"|{_PICTURE}|\[\s*(?:{_PICTURE}\s*)+\](?:\([^()]*\)|\[[^\[\]]*\])",
     re.DOTALL | re.IGNORECASE | re.MULTILINE,
 )
@@ -90,9 +90,8 @@ def hidden_ranges(text: str) -> tuple[Range, ...]:
     page = [_describe(text, start, end) for start, end in paragraphs(text)]
     markup = set(_markup(text, page))
     hidden: set[int] = set()
-    if sum(p.size for p in page if p.prose) >= PROSE_SHARE * sum(
-        p.size for i, p in enumerate(page) if i not in markup
-    ):
+    words = [p for i, p in enumerate(page) if i not in markup]
+    if sum(p.size for p in words if p.prose) >= PROSE_SHARE * sum(p.size for p in words):
         hidden |= {*_copies(page), *_near_copies(text, page)}
         hidden |= {*_cut_off(text, page), *_counters(text, page), *_copyright(text, page)}
         hidden |= set(_link_headings(text, page))

@@ -108,10 +108,9 @@ def _closes_quotation(window: Window) -> NDArray[np.bool_]:
     return np.isin(window.offsets[:, 0], [found.start() for found in _CLOSING.finditer(window.text)])
 
 
-_NUMBERED_HEADING = re.compile(  # "4.1 Termination"
-    r"^(?:\d{1,3}(?:\.\d{1,3})*[.)]?|[IVX]{1,5}\.|§[ ]?\d+\w?)(?:[ \t]+[^\s.!?;:,]+){1,6}\n[ \t]*"
-    r"(?=[\"“(]?[A-Z])",
-    re.MULTILINE,
+_NUMBERED_HEADING = re.compile(  # "4.1 Termination", but not the "4.1 million people in" of a wrapped line
+    r"(?:\A|(?<=\n\n)|(?<=[.;:!?”\"]\n))(?:\d{1,3}(?:\.\d{1,3})+|\d{1,3}[.)]|[IVX]{1,5}\.|§[ ]?\d+\w?)"
+    r"[ \t]+[A-Z][^\s.!?;:,]*(?:[ \t]+[^\s.!?;:,]+){0,5}\n[ \t]*(?=[\"“(]?[A-Z])"
 )
 
 
