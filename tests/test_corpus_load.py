@@ -311,6 +311,20 @@ def test_front_matter_names_the_title(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        "<p align='center'>\n  <img src='a.png'>\n</p>\n\n<em>The old quay</em>",
+        "[![Build](a.svg)](https://a.org)\n\n[The old quay](https://b.org)",
+        "<!--\nLicensed to all.\n-->\n\nThe old quay",
+        "# **The old quay** ![](a.png)",
+    ],
+)
+def test_a_title_is_without_markup(tmp_path: Path, head: str) -> None:
+    text = f"{head}\n\n" + "Nobody may sail. " * 9
+    assert read(tmp_path / "a.md", text.encode()).title == "The old quay"
+
+
+@pytest.mark.parametrize(
     "body", ["The old quay is long.", "The old quay is long.\n\n" + "Nobody may sail. " * 9]
 )
 def test_front_matter_without_a_title_is_no_title_itself(tmp_path: Path, body: str) -> None:

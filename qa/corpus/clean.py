@@ -90,8 +90,8 @@ def hidden_ranges(text: str) -> tuple[Range, ...]:
     page = [_describe(text, start, end) for start, end in paragraphs(text)]
     markup = set(_markup(text, page))
     hidden: set[int] = set()
-    words = [p for i, p in enumerate(page) if i not in markup]
-    if sum(p.size for p in words if p.prose) >= PROSE_SHARE * sum(p.size for p in words):
+    told = [p for i, p in enumerate(page) if i not in markup]
+    if sum(p.size for p in told if p.prose) >= PROSE_SHARE * sum(p.size for p in told):
         hidden |= {*_copies(page), *_near_copies(text, page)}
         hidden |= {*_cut_off(text, page), *_counters(text, page), *_copyright(text, page)}
         hidden |= set(_link_headings(text, page))

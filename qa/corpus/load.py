@@ -150,9 +150,13 @@ def load(found: Found) -> Document:
 
 def title_of(text: str, readable: Sequence[Range] | None = None) -> str:
     """The text's headline, or where it has none its opening sentence, of its `readable` ranges."""
+    begin = body(text)
     ranges = sentences(text, ()) if readable is None else readable
-    said = [each for each in ranges if each[0] >= body(text)]
-    return _shorten(_headline(text[said[0][0] :]) or text[slice(*said[0])]) if said else ""
+    opening = next((each for each in ranges if each[0] >= begin), None)
+    if opening is None:
+        return ""
+    head = text[opening[0] : opening[0] + 20 * LONGEST_TITLE]
+    return _shorten(_headline(head) or text[slice(*opening)])
 
 
 _LINK = re.compile(r"\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])")
@@ -161,10 +165,9 @@ _UNDERLINED = re.compile(
 )
 
 
-def _headline(text: str) -> str | None:
-    """The text's first line, if it stands like a headline: underlined, or short, no sentence, apart from the
-    rest."""
-    head = text[: 20 * LONGEST_TITLE]
+def _headline(head: str) -> str | None:
+    """The first line of a text's beginning, if it stands like a headline: underlined, or short, no sentence,
+    apart from the rest."""
     underlined = _UNDERLINED.match(head)
     if underlined and len(underlined["line"]) <= LONGEST_TITLE:
         return underlined["line"]

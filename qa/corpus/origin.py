@@ -32,7 +32,7 @@ class Origin:
 
 def origin(text: str) -> Origin:
     """What the head of a text says; None for what it does not say."""
-    front = _FRONT_MATTER.match(text[:LONGEST_FRONT_MATTER])
+    front = _front_matter(text)
     head = front[1] if front else "".join(text[:LONGEST_FRONT_MATTER].splitlines(keepends=True)[:HEAD_LINES])
     said = {found[1].lower().replace("-", "_"): _unquoted(found[2]) for found in _LINE.finditer(head)}
     alone = None if front else _ALONE.search(head)
@@ -46,8 +46,12 @@ def origin(text: str) -> Origin:
 
 def body(text: str) -> int:
     """Where the text begins behind its front matter."""
-    front = _FRONT_MATTER.match(text[:LONGEST_FRONT_MATTER])
+    front = _front_matter(text)
     return front.end() if front else 0
+
+
+def _front_matter(text: str) -> re.Match[str] | None:
+    return _FRONT_MATTER.match(text[:LONGEST_FRONT_MATTER])
 
 
 def web_address(text: str | None) -> str | None:
