@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, islice
 
 from qa import kinds
 from qa.store.base import Store
@@ -73,10 +74,11 @@ def mentions(
 
 def _opening(document: Document, count: int) -> Sequence[Citation]:
     """The first sentences that tell something, without the headline; where all are short, the first."""
-    told = [Citation(document, start, end) for start, end in document.sentences]
-    told = [each for each in told if each.quote.strip() != document.title]
-    telling = [each for each in told if len(each.quote.split()) >= LEAST_WORDS]
-    return telling[:count] or told[:1]
+    sentences = (Citation(document, start, end) for start, end in document.sentences)
+    told = (each for each in sentences if each.quote.strip() != document.title)
+    first = list(islice(told, 1))
+    telling = (each for each in chain(first, told) if len(each.quote.split()) >= LEAST_WORDS)
+    return list(islice(telling, count)) or first
 
 
 def _sentences(

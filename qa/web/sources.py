@@ -22,22 +22,27 @@ class Sources:
     """The list of documents. It is read from the index again only when the index has changed."""
 
     def __init__(self) -> None:
-        self._read: tuple[int, dict[str, DocumentInfo]] = (-1, {})
+        self._read: tuple[int, dict[str, DocumentInfo], dict[str, str]] = (-1, {}, {})
 
     def known(self, qa: QA) -> dict[str, DocumentInfo]:
         """The documents by their ids, in the order in which "the second one" counts them."""
-        generation = qa.store.generation
-        if self._read[0] != generation:
-            self._read = generation, {info.id: info for info in qa.documents()}
-        return self._read[1]
+        return self._now(qa)[1]
 
     def titles(self, qa: QA) -> dict[str, str]:
         """What the documents are called, by their ids; those of one title by their files too."""
-        known = self.known(qa).values()
-        shared = Counter(info.title for info in known)
-        return {
-            info.id: info.title if shared[info.title] == 1 else f"{info.title} ({info.id})" for info in known
-        }
+        return self._now(qa)[2]
+
+    def _now(self, qa: QA) -> tuple[int, dict[str, DocumentInfo], dict[str, str]]:
+        generation = qa.store.generation
+        if self._read[0] != generation:
+            known = {info.id: info for info in qa.documents()}
+            with_title = Counter(info.title for info in known.values())
+            titles = {
+                id_: info.title if with_title[info.title] == 1 else f"{info.title} ({id_})"
+                for id_, info in known.items()
+            }
+            self._read = generation, known, titles
+        return self._read
 
     def matching(self, qa: QA, query: str) -> list[DocumentInfo]:
         """The documents with every word of `query` in their title or id."""
@@ -55,7 +60,7 @@ class Sources:
         shown = matching[first : first + ROWS]
         titles = self.titles(qa)
         return {
-            "html": "".join(_row(info, titles[info.id], removable) for info in shown),
+            "html": "".join(_row(info, titles.get(info.id, info.title), removable) for info in shown),
             "first": first,
             "shown": len(shown),
             "matching": len(matching),
