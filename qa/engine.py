@@ -280,10 +280,11 @@ class QA:
             [Citation(sources[span.document_id], span.start, span.end) for span in places[:MOST_CITATIONS]]
             for places in answers
         ]
-        new = [not repeats(best.quote, best.sentence, question, turns) for best, *_ in cited]
-        if wanted.kind == "list":
-            pairs = zip(new, cited, strict=True)
-            new = [each and not listing.adds_nothing(best.quote, asked_as) for each, (best, *_) in pairs]
+        new = [
+            not repeats(best.quote, best.sentence, question, turns)
+            and not (wanted.kind == "list" and listing.adds_nothing(best.quote, asked_as))
+            for best, *_ in cited
+        ]
         answers, cited = list(compress(answers, new)), list(compress(cited, new))
         known = confidence.features(asked_as, answers, hits, sources, self.reranker)
         found = widening.widened(cited, self.calibration.probabilities(known), wanted.kind)

@@ -57,10 +57,10 @@ def test_a_definition_keeps_to_the_chosen_documents(qa: QA) -> None:
 
 
 def test_a_name_that_no_document_defines_is_read_for(qa: QA) -> None:
-    for question in ("Who is Karen Holt?", "What is Port Brae?"):
-        answer = qa.ask(question)
-        assert answer.kind == "definition" and answer.read > 0
-    assert not qa.ask("Who is Karen Holt?")
+    answer = qa.ask("Who is Karen Holt?")
+    assert not answer and answer.read > 0
+    named_only = qa.ask("What is Port Brae?")
+    assert named_only.kind == "definition" and named_only.read > 0
 
 
 def test_who_wants_more_certainty_than_forms_give_has_it_read_for(qa: QA, tmp_path: Path) -> None:

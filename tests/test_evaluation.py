@@ -140,9 +140,8 @@ def test_two_models_are_compared_where_as_many_are_declined() -> None:
     assert metrics.right_where_declined(0.75, confidence, right, answerable) == pytest.approx(2 / 3)
     assert metrics.right_where_declined(0.5, confidence, right, answerable) == 1
     assert metrics.right_where_declined(0, confidence, right, answerable) == 1
-    assert (
-        metrics.right_where_declined(0.5, [0.4, 0.4], [True, False], [True, False]) == 0
-    )  # stand or fall together
+    # Equal confidences stand or fall together.
+    assert metrics.right_where_declined(0.5, [0.4, 0.4], [True, False], [True, False]) == 0
     assert metrics.right_where_declined(0.5, [0.4], [True], [True]) is None
     assert metrics.right_where_declined(0.5, [0.4], [False], [False]) is None
 

@@ -16,6 +16,9 @@ GOALS = {"right": 0.85, "declined": 0.85}
 """For the seed questions: facts answered rightly with the right document cited first, and
 unanswerable questions declined."""
 
+DECLINED = (80, 85, 90)
+"""Per cent of the unanswerable, at which the likeliest answers of two models are compared."""
+
 
 def summary(records: Sequence[Record], settings: Mapping[str, Any]) -> dict[str, Any]:
     """All figures of a run. Shares are 0 to 1, times milliseconds, None where nothing was measured."""
@@ -128,7 +131,7 @@ def _ranks(ranks: Sequence[int | None]) -> dict[str, float | None]:
 
 def _likeliest(records: Sequence[Record]) -> dict[str, float | None]:
     """Of the answerable, how many have the right words as the likeliest, whatever the threshold, and how many
-    of these would be given if 80, 85 or 90 % of the unanswerable were declined."""
+    of these would be given where so many of the unanswerable are DECLINED."""
     claimed = [record.confidence for record in records]
     right = [record.best_right for record in records]
     answerable = [record.answerable for record in records]
@@ -136,7 +139,7 @@ def _likeliest(records: Sequence[Record]) -> dict[str, float | None]:
         "right": metrics.mean(record.best_right for record in records if record.answerable),
         **{
             f"at_{share}_declined": metrics.right_where_declined(share / 100, claimed, right, answerable)
-            for share in (80, 85, 90)
+            for share in DECLINED
         },
     }
 
@@ -222,7 +225,7 @@ def _named_figures(figures: Mapping[str, Any]) -> Iterator[str]:
             "right": _percent(likeliest["right"]),
             **{
                 f"where {share} % are declined": _percent(likeliest[f"at_{share}_declined"])
-                for share in (80, 85, 90)
+                for share in DECLINED
             },
         },
     )
